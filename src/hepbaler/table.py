@@ -1,0 +1,189 @@
+"""The shape of the data between ROOT and the coders: layouts, columns and tables.
+
+A branch, however nested, is taken apart into flat numpy *columns*. Its `Layout` says how they go together again.
+Columns whose rows correspond one to one belong to the same *table*: table 0 of a tree has one row an entry, and each
+set of lists with the same counts spans a further table (``Jet_pt``, ``Jet_eta``, ... have one row a jet).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = (
+    "Branch",
+    "Column",
+    "Layout",
+    "ListLayout",
+    "OptionLayout",
+    "RecordLayout",
+    "RegularLayout",
+    "Table",
+    "TreeSchema",
+    "UnionLayout",
+    "Values",
+)
+
+
+@dataclass(frozen=True)
+class Values:
+    """A leaf: one number a row.
+
+    Attributes
+    ----------
+    dtype
+        Name of a numpy dtype without byte order: ``bool``, ``int8`` ... ``uint64``, ``float16|32|64``.
+    column
+        Key of the column that holds the values.
+    """
+
+    dtype: str
+    column: str
+
+
+@dataclass(frozen=True)
+class ListLayout:
+    """A list of any length a row; its counts are a column (int64) in the row's own table.
+
+    Attributes
+    ----------
+    text
+        ``"utf8"`` or ``"bytes"`` where the list is a string; the content is then `Values` of uint8.
+    """
+
+    counts: str
+    content: Layout
+    text: Literal["utf8", "bytes"] | None = None
+
+
+@dataclass(frozen=True)
+class RegularLayout:
+    """A list of `size` elements in each row, as in a C array."""
+
+    size: int
+    content: Layout
+
+
+@dataclass(frozen=True)
+class RecordLayout:
+    """Named fields side by side, with one row each. `name` is awkward's ``__record__``; a tuple has ``is_tuple``."""
+
+    fields: tuple[tuple[str, Layout], ...]
+    name: str | None = None
+    is_tuple: bool = False
+
+
+@dataclass(frozen=True)
+class OptionLayout:
+    """Values that may be missing: `mask` (bool, True where present); the content has a zero row where missing."""
+
+    mask: str
+    content: Layout
+
+
+@dataclass(frozen=True)
+class UnionLayout:
+    """One of several types a row: `tags` (int8) chooses; content i has only the rows with tag i, in order."""
+
+    tags: str
+    contents: tuple[Layout, ...]
+
+
+Layout = Values | ListLayout | RegularLayout | RecordLayout | OptionLayout | UnionLayout
+
+Role = Literal["values", "counts", "mask", "tags", "text"]
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A branch (TTree) or top-level field (RNTuple) as the reader meets it.
+
+    Attributes
+    ----------
+    name
+        As uproot's ``tree.keys(full_paths=True)`` gives it (``evt/fUniqueID`` below a split branch).
+    typename
+        C++ type as uproot names it (``float[]``, ``std::vector<float>``).
+    count_branch
+        Name of the branch that holds the counts of this one, where the ROOT file says so.
+    """
+
+    name: str
+    typename: str
+    title: str
+    layout: Layout
+    count_branch: str | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A flat column.
+
+    Attributes
+    ----------
+    key
+        Unique in its tree. The leaf of a flat or singly jagged branch has the branch's own name.
+    parents
+        The way from an entry down to a row of this column, outermost first. Each step is ``("list", key of the counts
+        column)``, ``("regular", size)`` or ``("variant", key of the tags column, tag)``.
+    """
+
+    key: str
+    branch: str
+    dtype: str
+    role: Role
+    parents: tuple[tuple[Any, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns with the same rows.
+
+    Attributes
+    ----------
+    index
+        Position in `TreeSchema.tables`; 0 has one row an entry.
+    name
+        For people: the tree's name for table 0, else the longest common beginning of its branches (``Jet``).
+    parent
+        Index of the table whose rows own these rows; -1 for table 0.
+    kind, counts, size
+        ``"entries"``; ``"list"`` with the key of ONE counts column of the parent that all of them share;
+        ``"regular"`` with the fixed size; ``"variant"`` with the tags column in `counts` and the tag in `size`.
+    columns
+        Keys of the columns, in file order.
+    """
+
+    index: int
+    name: str
+    parent: int
+    kind: Literal["entries", "list", "regular", "variant"]
+    counts: str | None = None
+    size: int = 0
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TreeSchema:
+    """A tree as it is carried: its branches, columns and tables.
+
+    Attributes
+    ----------
+    path
+        Directory and name without cycle: ``Events``, ``one/two/tree``.
+    kind
+        ``"TTree"`` or ``"RNTuple"``: what it was.
+    same_as
+        Columns not stored because another column of the same table holds the same values everywhere
+        (key -> key of the column that is stored). Counts columns of lists that share a table are among them.
+    """
+
+    path: str
+    cycle: int
+    title: str
+    kind: Literal["TTree", "RNTuple"]
+    num_entries: int
+    branches: tuple[Branch, ...]
+    columns: tuple[Column, ...]
+    tables: tuple[Table, ...]
+    same_as: dict[str, str] = field(default_factory=dict)
