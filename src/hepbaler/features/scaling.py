@@ -165,8 +165,11 @@ class ColumnScaling:
         try:
             return cls(
                 data["kind"],
-                *(float(data[name]) for name in ("centre", "width", "unit")),
-                *(tuple(float(v) for v in data.get(name, ())) for name in ("knots", "ranks")),
+                float(data["centre"]),
+                float(data["width"]),
+                float(data["unit"]),
+                knots=tuple(float(v) for v in data.get("knots", ())),
+                ranks=tuple(float(v) for v in data.get("ranks", ())),
             )
         except (KeyError, TypeError, ValueError) as error:
             msg = f"this is no scaling of a column: {data!r} ({error})"
