@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepbaler.container.layout import HEADER_SIZE
 from hepbaler.errors import CorruptFile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = (
     "MAX_CELLS",
@@ -118,6 +121,7 @@ class TreePages:
 
     @property
     def n_bytes(self) -> int:
+        """The bytes of all pages."""
         return int(self.lengths.sum())
 
     def sizes(self) -> IntArray:
@@ -174,7 +178,8 @@ class _Cursor:
     def take(self, count: int, what: str) -> memoryview:
         left = len(self.raw) - self.position
         if count > left:
-            raise self.error(f"its {what} needs {count} bytes where {left} are left", expected=count, found=left)
+            msg = f"its {what} needs {count} bytes where {left} are left"
+            raise self.error(msg, expected=count, found=left)
         self.position += count
         return self.raw[self.position - count : self.position]
 
@@ -184,7 +189,8 @@ class _Cursor:
 
     def limit(self, value: int, most: int, what: str) -> None:
         if value > most:
-            raise self.error(f"there are {value} {what}, at most {most} are allowed", expected=most, found=value)
+            msg = f"there are {value} {what}, at most {most} are allowed"
+            raise self.error(msg, expected=most, found=value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,16 +219,20 @@ class Index:
             cursor.limit(n_slots * n_clusters, MAX_CELLS, "page slots times clusters of a tree")
         pieces = np.frombuffer(cursor.take(4 * n_pieces, "list of pieces"), dtype="<u4").astype(np.int64)
         if n_pieces and int(pieces.max()) > n_trees:
-            raise cursor.error(f"a piece belongs to tree {int(pieces.max()) - 1} of {n_trees}", expected=n_trees)
+            msg = f"a piece belongs to tree {int(pieces.max()) - 1} of {n_trees}"
+            raise cursor.error(msg, expected=n_trees)
         counts = np.bincount(pieces, minlength=n_trees + 1)
         if counts.tolist() != [n_sections, *(n_clusters for _, n_clusters in shapes)]:
-            raise cursor.error("the list of pieces does not agree with the number of sections and clusters")
+            msg = "the list of pieces does not agree with the number of sections and clusters"
+            raise cursor.error(msg)
         entries = [_section_entry(cursor, end) for _ in range(n_sections)]
         if len({entry[0] for entry in entries}) != n_sections:
-            raise cursor.error("a section's name appears twice")
+            msg = "a section's name appears twice"
+            raise cursor.error(msg)
         tables = [_lengths(cursor, n_slots, n_clusters) for n_slots, n_clusters in shapes]
         if cursor.position != len(raw):
-            raise cursor.error(f"{len(raw) - cursor.position} bytes too many follow", found=len(raw))
+            msg = f"{len(raw) - cursor.position} bytes too many follow"
+            raise cursor.error(msg, found=len(raw))
 
         # Pieces of a kind come in order, so a stable sort by kind hands each kind its offsets.
         order = np.argsort(pieces, kind="stable")
@@ -249,7 +259,8 @@ def _section_entry(cursor: _Cursor, end: int) -> tuple[str, int, int]:
     size = cursor.take(1, "section name")[0]
     text = bytes(cursor.take(size, "section name")).decode("latin-1")
     if not is_section_name(text):
-        raise cursor.error(f"{text!r} is no section name", found=text)
+        msg = f"{text!r} is no section name"
+        raise cursor.error(msg, found=text)
     length, checksum = _SECTION.unpack(cursor.take(_SECTION.size, "section"))
     cursor.limit(length, end, f"bytes in section {text!r}")
     return text, length, checksum
@@ -293,13 +304,15 @@ def _lengths(cursor: _Cursor, n_slots: int, n_clusters: int) -> _Lengths:
     bits = np.frombuffer(cursor.take((n_slots + 7) // 8, "occupied slots"), dtype=np.uint8)
     unpacked = np.unpackbits(bits, bitorder="little")
     if unpacked[n_slots:].any():
-        raise cursor.error("a slot that does not exist is marked as occupied")
+        msg = "a slot that does not exist is marked as occupied"
+        raise cursor.error(msg)
     occupied = np.flatnonzero(unpacked[:n_slots])
     n_cells = len(occupied) * n_clusters
     planes = np.frombuffer(cursor.take(4 * n_cells, "page lengths"), dtype=np.uint8).reshape(4, n_cells)
     by_slot = np.ascontiguousarray(planes.T).view("<u4").reshape(len(occupied), n_clusters)
     if not by_slot.any(axis=1).all():
-        raise cursor.error("a slot is marked as occupied and has no page")
+        msg = "a slot is marked as occupied and has no page"
+        raise cursor.error(msg)
     table = by_slot.T.astype(np.int64)
     cluster, rank = np.nonzero(table)
     lengths = table[cluster, rank]

@@ -110,7 +110,9 @@ def unpack_header(data: bytes, name: str) -> tuple[int, int]:
         msg = f"{name} is not a hepbaler archive: it looks like {_looks_like(data)}; its first bytes are {start!r}"
         raise NotHepbalerFile(msg)
     if len(data) < HEADER_SIZE:
-        msg = f"{name} is cut short: it has {len(data)} bytes, fewer than the {HEADER_SIZE} of the header; copy it again"
+        msg = (
+            f"{name} is cut short: it has {len(data)} bytes, fewer than the {HEADER_SIZE} of the header; copy it again"
+        )
         raise TruncatedFile(msg)
     _, major, minor, _, required, stored = _HEADER.unpack_from(data)
     found = checksum64(data[: HEADER_SIZE - 8])
@@ -150,10 +152,12 @@ class Trailer:
 
     @property
     def meta_offset(self) -> int:
+        """Where meta begins, counted from the beginning of the file."""
         return self.index_offset + self.index_length
 
     @property
     def file_size(self) -> int:
+        """The size that the file must have."""
         return self.meta_offset + self.meta_length + TRAILER_SIZE
 
     def pack(self) -> bytes:
@@ -193,7 +197,9 @@ class Trailer:
             raise CorruptFile(msg, section="trailer", offset=offset, expected=stored, found=found)
         trailer = cls(*fields)
         if trailer.file_size > size:
-            msg = f"{name} is cut short: its trailer speaks of {trailer.file_size} bytes, there are {size}; copy it again"
+            msg = (
+                f"{name} is cut short: its trailer speaks of {trailer.file_size} bytes, there are {size}; copy it again"
+            )
             raise TruncatedFile(msg)
         if trailer.index_offset < HEADER_SIZE or trailer.file_size < size:
             msg = f"{name} is damaged: its trailer speaks of {trailer.file_size} bytes, there are {size}"

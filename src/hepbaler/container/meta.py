@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hepbaler.container.layout import FORMAT_MAJOR, MAX_FRAME
 from hepbaler.errors import CorruptFile, FormatError, OutputError, UnsupportedFeature
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 __all__ = ("dump_meta", "load_meta", "validate_meta")
 
@@ -120,17 +122,20 @@ def validate_meta(
     version = meta.get("format_version")
     match = _VERSION.fullmatch(version) if isinstance(version, str) else None
     if match is None or int(match[1]) != FORMAT_MAJOR:
-        raise corrupt(f"format_version must be '{FORMAT_MAJOR}.<minor>'", f"{FORMAT_MAJOR}.x", version)
+        msg = f"format_version must be '{FORMAT_MAJOR}.<minor>'"
+        raise corrupt(msg, f"{FORMAT_MAJOR}.x", version)
     writer = meta.get("writer")
     if not isinstance(writer, dict) or not all(isinstance(writer.get(key), str) for key in ("name", "version")):
-        raise corrupt("writer must be an object with the texts 'name' and 'version'", "object", writer)
+        msg = "writer must be an object with the texts 'name' and 'version'"
+        raise corrupt(msg, "object", writer)
     required = meta.get("required_features", [])
     if (
         not isinstance(required, list)
         or len(required) > _MAX_FEATURES
         or not all(isinstance(feature, str) for feature in required)
     ):
-        raise corrupt("required_features must be a list of texts", "list", required)
+        msg = "required_features must be a list of texts"
+        raise corrupt(msg, "list", required)
     if features is not None:
         unknown = [feature for feature in required if feature not in features]
         if unknown:

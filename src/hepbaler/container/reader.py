@@ -6,14 +6,10 @@ allocated, and every byte that is handed out has been checked against its checks
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hepbaler.container.index import Index, Section, TreePages
 from hepbaler.container.layout import (
@@ -28,6 +24,13 @@ from hepbaler.container.layout import (
 from hepbaler.container.meta import load_meta, validate_meta
 from hepbaler.container.sources import open_source
 from hepbaler.errors import CorruptFile
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from numpy.typing import NDArray
 
 __all__ = ("ContainerReader", "TreeShape")
 
@@ -269,7 +272,7 @@ class ContainerReader:
         """Close the source. What lies in the tail that was read on opening can still be read."""
         self._source.close()
 
-    def __enter__(self) -> ContainerReader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -287,7 +290,9 @@ class ContainerReader:
         self.__init__(source, storage_options, features=features)  # type: ignore[misc]
 
     def __repr__(self) -> str:
-        return f"<ContainerReader {self.name!r}, format {FORMAT_MAJOR}, {len(self._index.trees)} trees, {self.size} bytes>"
+        return (
+            f"<ContainerReader {self.name!r}, format {FORMAT_MAJOR}, {len(self._index.trees)} trees, {self.size} bytes>"
+        )
 
     def _tree(self, tree: int) -> TreePages:
         if not 0 <= tree < len(self._index.trees):
@@ -354,6 +359,4 @@ class ContainerReader:
                 f"{self.name} is damaged: section {section.name!r} at offset {section.offset} has checksum "
                 f"{found:016x}, not {section.checksum:016x}; copy it again"
             )
-            raise CorruptFile(
-                msg, section=section.name, offset=section.offset, expected=section.checksum, found=found
-            )
+            raise CorruptFile(msg, section=section.name, offset=section.offset, expected=section.checksum, found=found)

@@ -8,17 +8,23 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from hepbaler.errors import FormatError, TruncatedFile
+from hepbaler.errors import FormatError, MissingExtra, TruncatedFile
 
-__all__ = ("BytesSource", "LocalSource", "RemoteSource", "Source", "open_source")
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ("BytesSource", "LocalSource", "MissingSource", "RemoteSource", "Source", "open_source")
 
 
 def __dir__() -> tuple[str, ...]:
     return __all__
+
+
+class MissingSource(FormatError, FileNotFoundError):
+    """There is no file of this name."""
 
 
 class Source(Protocol):
@@ -45,7 +51,9 @@ class Source(Protocol):
 
 
 def _short(name: str, start: int, stop: int, found: int) -> TruncatedFile:
-    msg = f"{name} gave {found} of {stop - start} bytes at offset {start}: it was cut short or changed while it was read"
+    msg = (
+        f"{name} gave {found} of {stop - start} bytes at offset {start}: it was cut short or changed while it was read"
+    )
     return TruncatedFile(msg)
 
 
@@ -58,10 +66,11 @@ class BytesSource:
         self._data = data
 
     def read(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """See `Source.read`."""
         return [self._data[start:stop] for start, stop in ranges]
 
     def close(self) -> None:
-        pass
+        """Do nothing: there is nothing to give back."""
 
 
 class LocalSource:
@@ -73,19 +82,26 @@ class LocalSource:
         self._lock = threading.Lock()
         try:
             # Looked at before it is opened: opening a named pipe would wait for ever.
-            if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116
-                msg = f"{path} cannot be read: it is not a regular file"
-                raise FormatError(msg)
+            regular = stat.S_ISREG(Path(path).stat().st_mode)
+        except FileNotFoundError as error:
+            msg = f"{path} cannot be read: there is no such file"
+            raise MissingSource(msg) from error
+        except (OSError, ValueError) as error:
+            msg = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+            raise FormatError(msg) from error
+        if not regular:
+            msg = f"{path} cannot be read: it is not a regular file"
+            raise FormatError(msg)
+        try:
             self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
             self.size = os.fstat(self._fd).st_size
-        except FormatError:
-            raise
-        except (OSError, ValueError) as error:
+        except OSError as error:
             self.close()
-            msg = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+            msg = f"{path} cannot be read: {error.strerror or error}"
             raise FormatError(msg) from error
 
     def read(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """See `Source.read`."""
         if self._fd < 0:
             msg = f"{self.name} was closed; open it again"
             raise FormatError(msg)
@@ -116,6 +132,7 @@ class LocalSource:
             return os.read(self._fd, count)
 
     def close(self) -> None:
+        """See `Source.close`."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
@@ -135,6 +152,9 @@ class RemoteSource:
         try:
             self._fs, self._path = url_to_fs(url, **(storage_options or {}))
             size = self._fs.size(self._path)
+        except ImportError as error:
+            msg = f"{url} cannot be read: {error}"
+            raise MissingExtra(msg) from error
         # A file system may raise whatever its client library knows, so everything is translated here.
         except Exception as error:
             raise self._error(error) from error
@@ -144,10 +164,14 @@ class RemoteSource:
         self.size = size
 
     def _error(self, error: Exception) -> FormatError:
+        if isinstance(error, FileNotFoundError):
+            msg = f"{self.name} cannot be read: there is no such file"
+            return MissingSource(msg)
         msg = f"{self.name} cannot be read: {type(error).__name__}: {error}"
         return FormatError(msg)
 
     def read(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """See `Source.read`."""
         if self._closed:
             msg = f"{self.name} was closed; open it again"
             raise FormatError(msg)
@@ -172,6 +196,7 @@ class RemoteSource:
         return [bytes(answer) for answer in answers]
 
     def close(self) -> None:
+        """See `Source.close`."""
         self._closed = True
 
 
@@ -180,8 +205,12 @@ def open_source(source: str | os.PathLike[str] | bytes, storage_options: Mapping
 
     Raises
     ------
+    MissingSource
+        It does not exist; also a `FileNotFoundError`.
     FormatError
-        It does not exist, is not a file, or cannot be reached.
+        It is not a file, or cannot be reached.
+    MissingExtra
+        fsspec needs a package for this kind of URL that is not installed.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return BytesSource(bytes(source))

@@ -7,15 +7,12 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import xxhash
-from numpy.typing import NDArray
 
 from hepbaler.container.index import (
     MAX_CELLS,
@@ -40,6 +37,12 @@ from hepbaler.container.layout import (
 )
 from hepbaler.container.meta import dump_meta
 from hepbaler.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from numpy.typing import NDArray
 
 __all__ = ("ContainerWriter", "check_target")
 
@@ -148,7 +151,7 @@ class ContainerWriter:
         self._footer: dict[str, int] = {}
         self._finished = False
 
-    def __enter__(self) -> ContainerWriter:
+    def __enter__(self) -> Self:
         if self._temporary is not None:
             msg = f"{self.path} is already being written by this writer; make a new one"
             raise OutputError(msg)
@@ -258,7 +261,13 @@ class ContainerWriter:
         index = pack_frame(raw_index, self._position)
         packed = pack_frame(raw_meta, self._position)
         trailer = Trailer(
-            self._position, len(index), len(raw_index), checksum64(index), len(packed), len(raw_meta), checksum64(packed)
+            self._position,
+            len(index),
+            len(raw_index),
+            checksum64(index),
+            len(packed),
+            len(raw_meta),
+            checksum64(packed),
         )
         self._write(index)
         self._write(packed)
@@ -268,7 +277,8 @@ class ContainerWriter:
 
     def bytes_by_part(self) -> dict[str, int]:
         """Return the bytes of each part: ``header``, ``section:<name>``, ``tree:<i>``; after `finish` also
-        ``index``, ``meta`` and ``trailer``, and the sum is the file's size."""
+        ``index``, ``meta`` and ``trailer``, and the sum is the file's size.
+        """
         parts = {"header": HEADER_SIZE}
         parts |= {f"section:{section.name}": section.length for section in self._sections.values()}
         parts |= {f"tree:{i}": tree.n_bytes for i, tree in enumerate(self._trees)}
