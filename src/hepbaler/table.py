@@ -32,7 +32,8 @@ class Values:
     Attributes
     ----------
     dtype
-        Name of a numpy dtype without byte order: ``bool``, ``int8`` ... ``uint64``, ``float16|32|64``.
+        Name of a numpy dtype without byte order: ``bool``, ``int8`` ... ``uint64``, ``float16|32|64``; or ``unknown``
+        where the ROOT file itself knows no type (an invalid variant): the column is then uint8 zeros.
     column
         Key of the column that holds the values.
     """
@@ -49,11 +50,14 @@ class ListLayout:
     ----------
     text
         ``"utf8"`` or ``"bytes"`` where the list is a string; the content is then `Values` of uint8.
+    array
+        awkward's ``__array__`` where the list is anything else than plain: ``set``.
     """
 
     counts: str
     content: Layout
     text: Literal["utf8", "bytes"] | None = None
+    array: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,15 @@ class RegularLayout:
 
 @dataclass(frozen=True)
 class RecordLayout:
-    """Named fields side by side, with one row each. `name` is awkward's ``__record__``; a tuple has ``is_tuple``."""
+    """Named fields side by side, with one row each. `name` is awkward's ``__record__``; a tuple has ``is_tuple``.
+
+    `array` is awkward's ``__array__``: ``sorted_map`` for the pairs of a map.
+    """
 
     fields: tuple[tuple[str, Layout], ...]
     name: str | None = None
     is_tuple: bool = False
+    array: str | None = None
 
 
 @dataclass(frozen=True)
