@@ -1,0 +1,122 @@
+"""What ``hepbaler info`` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .tables import bytes_text, plural, print_lines, print_table
+
+__all__ = ("print_contents",)
+
+# Columns of each tree that are shown unless all are asked for.
+_LARGEST = 16
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+def print_contents(info: Mapping[str, Any], *, all_columns: bool) -> None:
+    """Print an archive's description.
+
+    Parameters
+    ----------
+    info
+        From `hepbaler.archive.Archive.info`.
+    all_columns
+        List every column instead of the largest ones.
+    """
+    source, ratio = info["source"], info["ratio"]
+    parts = {name: size for name, size in info["bytes_by_part"].items() if size}
+    print_table(
+        f"{info['path']}  {bytes_text(info['bytes'])}",
+        ("part", "bytes", "share"),
+        [
+            *((name, f"{size:,}", _share(size, info["bytes"])) for name, size in parts.items()),
+            ("all", f"{info['bytes']:,}", "100.0 %"),
+        ],
+        total=True,
+    )
+    print_lines(
+        [
+            (
+                f"made from {source.get('name', 'unknown')}, {bytes_text(source.get('bytes', 0))}: "
+                f"{_times(ratio['source'])} smaller than the ROOT file, "
+                f"{_times(ratio['arrays'])} smaller than its arrays ({bytes_text(info['raw_bytes'])})"
+            ),
+            "",
+        ]
+    )
+    for tree in info["trees"]:
+        _print_tree(tree, all_columns=all_columns)
+    _print_rest(info)
+
+
+def _print_tree(tree: Mapping[str, Any], *, all_columns: bool) -> None:
+    clusters = plural(tree["clusters"], "cluster")
+    print_table(
+        f"{tree['path']}  {tree['kind']}, {plural(tree['entries'], 'entry', 'entries')} in {clusters}, "
+        f"{plural(tree['branches'], 'branch', 'branches')}",
+        ("table", "rows", "columns", "learned", "arrays", "pages", "latents", "model"),
+        [
+            (
+                table["table"],
+                f"{table['rows']:,}",
+                f"{table['columns']:,}",
+                f"{table['learned']:,}",
+                *(bytes_text(table[name]) for name in ("raw_bytes", "page_bytes", "latent_bytes", "model_bytes")),
+            )
+            for table in tree["tables"]
+        ],
+    )
+    columns = tree["columns"]
+    if not all_columns:
+        columns = sorted(columns, key=lambda column: -column["bytes"])[:_LARGEST]
+    rest = len(tree["columns"]) - len(columns)
+    rows = [
+        (
+            column["column"],
+            column["dtype"],
+            _promise(column),
+            column["coder"],
+            f"{column['bytes']:,}",
+            f"{8 * column['bytes'] / column['rows']:.2f}" if column["rows"] else "-",
+        )
+        for column in columns
+    ]
+    if rest:
+        rows.append((f"{rest:,} more: --columns", "", "", "", "", ""))
+    print_table(f"{tree['path']}  columns", ("column", "type", "bound", "coder", "bytes", "bits a value"), rows)
+
+
+def _promise(column: Mapping[str, Any]) -> str:
+    """The bound; where the column's own grid is no finer, it is kept exactly all the same."""
+    bound = str(column["bound"])
+    return f"{bound}, kept exactly" if column["exact"] and bound != "exact" else bound
+
+
+def _print_rest(info: Mapping[str, Any]) -> None:
+    if info["objects"]:
+        names = ", ".join(f"{item['path']} ({item['classname']})" for item in info["objects"][:_LARGEST])
+        more = len(info["objects"]) - _LARGEST
+        print_lines(
+            [f"{plural(len(info['objects']), 'other object')}: {names}" + (f", {more} more" if more > 0 else "")]
+        )
+    writer = ", ".join(f"{name} {version}" for name, version in (info["writer"] or {}).items())
+    print_lines([f"written by {writer or 'unknown'}; format {info['format_version']}"])
+    settings = info["settings"] or {}
+    steps = {name: n for name, n in (settings.get("train_steps") or {}).items() if n}
+    if steps:
+        trained = ", ".join(f"{name} {plural(n, 'step')}" for name, n in steps.items())
+        print_lines([f"trained with seed {settings.get('seed')}: {trained}"])
+    print_lines(f"note: {note}" for note in info["notes"])
+    print_lines(f"left out: {item}" for item in info["left_out"])
+
+
+def _share(size: int, total: int) -> str:
+    return f"{100 * size / total:.1f} %" if total else "-"
+
+
+def _times(ratio: float | None) -> str:
+    return "unknown times" if ratio is None else f"{ratio:.3g} times"

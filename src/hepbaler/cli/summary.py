@@ -1,0 +1,160 @@
+"""What each verb says at its end, from the library's reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .tables import bytes_text, plural, print_lines, print_table, ratio_text, seconds_text
+
+if TYPE_CHECKING:
+    from ..decompressing import RestoreReport
+    from ..reports import CompressReport, TableReport, TrainReport
+    from ..verifying import ColumnCheck, VerifyReport
+
+__all__ = ("print_compressed", "print_restored", "print_trained", "print_verified")
+
+# Rows of a table that a terminal shows without scrolling.
+_MAX_ROWS = 16
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+def print_compressed(report: CompressReport) -> None:
+    """Tell what `compress` made of a file."""
+    _print_tables(f"{report.source} -> {report.target}", report.tables)
+    seconds = sum(report.seconds.values())
+    phases = ", ".join(f"{name} {seconds_text(t)}" for name, t in report.seconds.items())
+    kept = f"; {report.exceptions:,} of them kept bit for bit beside the grid" if report.exceptions else ""
+    print_lines(
+        [
+            (
+                f"{bytes_text(report.source_bytes)} -> {bytes_text(report.archive_bytes)}: "
+                f"{ratio_text(report.source_bytes, report.archive_bytes)} times smaller than the ROOT file, "
+                f"{ratio_text(report.raw_bytes, report.archive_bytes)} times smaller than its arrays"
+            ),
+            (
+                f"{plural(report.trees, 'tree')}, {plural(report.branches, 'branch', 'branches')}, "
+                f"{plural(report.entries, 'entry', 'entries')}; "
+                f"{plural(report.values, 'value')}, every one checked against its bound{kept}"
+            ),
+            f"{seconds_text(seconds)} ({phases})",
+        ]
+    )
+    _print_remarks(report.notes, report.left_out)
+
+
+def print_restored(report: RestoreReport) -> None:
+    """Tell what `decompress` wrote, and what is not as it was."""
+    rows = [
+        (tree.path, tree.kind, f"{tree.num_entries:,}", f"{len(tree.branches):,}", f"{len(tree.differences):,}")
+        for tree in report.trees
+        if tree.not_written is None
+    ]
+    print_table(f"{report.archive} -> {report.target}", ("tree", "kind", "entries", "branches", "differences"), rows)
+    objects = f", {plural(len(report.objects.copied), 'other object')}" if report.objects is not None else ""
+    print_lines(
+        [
+            (
+                f"{bytes_text(report.archive_bytes)} -> {bytes_text(report.target_bytes)}, "
+                f"{plural(len(rows), 'tree')}{objects}"
+            )
+        ]
+    )
+    _print_differences(report)
+
+
+def _print_differences(report: RestoreReport) -> None:
+    """One line for what differs in the same way, with the first branch as an example."""
+    for tree in report.trees:
+        if tree.not_written is not None:
+            print_lines([f"not written: tree {tree.path}: {tree.not_written}"])
+        alike: dict[tuple[str, str, str, str], list[str]] = {}
+        for d in tree.differences:
+            same = ("", "") if d.kind in ("title", "name", "counter", "added", "missing") else (d.source, d.restored)
+            alike.setdefault((d.kind, *same, d.reason), []).append(str(d))
+        for shown, *more in alike.values():
+            others = f" (and {plural(len(more), 'other branch', 'other branches')})" if more else ""
+            print_lines([f"differs: {tree.path}: {shown}{others}"])
+    for path, classname, reason in report.objects.missing if report.objects is not None else ():
+        print_lines([f"not written: {path} ({classname}): {reason}"])
+
+
+def print_trained(report: TrainReport) -> None:
+    """Tell what `train` made."""
+    _print_tables(f"{plural(len(report.sources), 'file')} -> {report.target}", report.tables)
+    seconds = sum(report.seconds.values())
+    steps = max(report.train_steps.values(), default=0)
+    print_lines(
+        [f"{bytes_text(report.model_bytes)}, {plural(steps, 'step')} of training at most, {seconds_text(seconds)}"]
+    )
+    _print_remarks(report.notes, ())
+
+
+def print_verified(report: VerifyReport) -> None:
+    """Tell what `verify` found."""
+    broken = [check for check in report.columns if check.violations]
+    if report.original is None:
+        print_lines([f"{report.archive}: {bytes_text(report.bytes_checked)}, every checksum holds, every page decodes"])
+        return
+    shown = broken or sorted(report.columns, key=lambda check: -check.largest_share)
+    _print_checks(f"{report.archive} against {report.original}", shown)
+    verdict = "every one within its bound" if report.ok else f"{report.violations:,} OUTSIDE their bounds"
+    print_lines([f"{plural(report.values, 'value')} compared, {verdict}"])
+    _print_remarks((), [f"{name}: not in the archive" for name in report.missing])
+
+
+def _print_tables(title: str, tables: Sequence[TableReport]) -> None:
+    several = len({table.tree for table in tables}) > 1
+    ordered = sorted(tables, key=lambda table: -table.archive_bytes)
+    shown, rest = ordered[:_MAX_ROWS], ordered[_MAX_ROWS:]
+    rows = [
+        (
+            f"{table.tree}: {table.name}" if several and table.name != table.tree else table.name,
+            f"{table.rows:,}",
+            f"{table.columns:,}",
+            f"{table.learned:,}",
+            *_sizes([table]),
+        )
+        for table in shown
+    ]
+    if rest:
+        rows.append((f"{len(rest)} more", "", *_counts(rest), *_sizes(rest)))
+    rows.append(("all", "", *_counts(tables), *_sizes(tables)))
+    print_table(title, ("table", "rows", "columns", "learned", "arrays", "plain", "archive", "ratio"), rows, total=True)
+
+
+def _counts(tables: Sequence[TableReport]) -> tuple[str, str]:
+    return f"{sum(table.columns for table in tables):,}", f"{sum(table.learned for table in tables):,}"
+
+
+def _sizes(tables: Sequence[TableReport]) -> tuple[str, str, str, str]:
+    raw, plain, archive = (
+        sum(getattr(table, name) for table in tables) for name in ("raw_bytes", "plain_bytes", "archive_bytes")
+    )
+    return bytes_text(raw), bytes_text(plain), bytes_text(archive), ratio_text(raw, archive)
+
+
+def _print_checks(title: str, checks: Sequence[ColumnCheck]) -> None:
+    several = len({check.tree for check in checks}) > 1
+    rows = [
+        (
+            f"{check.tree}: {check.column}" if several else check.column,
+            check.bound,
+            f"{check.values:,}",
+            f"{check.largest_error:.3g}",
+            f"{check.largest_share:.3f}",
+            f"{check.violations:,}",
+        )
+        for check in checks[:_MAX_ROWS]
+    ]
+    if len(checks) > _MAX_ROWS:
+        rows.append((f"{len(checks) - _MAX_ROWS} more", "", "", "", "", ""))
+    print_table(title, ("column", "bound", "values", "largest error", "of bound", "outside"), rows)
+
+
+def _print_remarks(notes: Sequence[str], left_out: Sequence[str]) -> None:
+    print_lines(f"note: {note}" for note in notes)
+    print_lines(f"left out: {item}" for item in left_out)

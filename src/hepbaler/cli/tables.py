@@ -1,0 +1,91 @@
+"""Tables and numbers for people, legible at 80 columns."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from .options import Session
+
+__all__ = ("bytes_text", "plural", "print_json", "print_lines", "print_table", "ratio_text", "seconds_text")
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+def bytes_text(n: float) -> str:
+    """`n` bytes in decimal units with three digits: ``31.3 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(n) < 999.5:
+            return f"{n:.0f} B" if unit == "B" else f"{n:.3g} {unit}"
+        n /= 1000
+    return f"{n:.4g} TB"
+
+
+def seconds_text(seconds: float) -> str:
+    """``8.1 s`` or ``2 min 5 s``."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def plural(n: int, one: str, many: str | None = None) -> str:
+    """``1 tree``, ``3,000 entries``."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def ratio_text(before: float, after: float) -> str:
+    """How many times smaller: ``3.4``; a dash where that says nothing."""
+    return f"{before / after:.3g}" if before > 0 and after > 0 else "-"
+
+
+def print_json(data: Any) -> None:
+    """Print `data` as JSON on stdout."""
+    click.echo(json.dumps(data, indent=2, allow_nan=False))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines on stdout, unless ``-q`` was given."""
+    if not click.get_current_context().ensure_object(Session).quiet:
+        for line in lines:
+            click.echo(line)
+
+
+def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, total: bool = False) -> None:
+    """Print a table on stdout, unless ``-q`` was given.
+
+    Parameters
+    ----------
+    title
+        Line above the table.
+    head
+        Names of the columns. The first is aligned to the left and folded where the terminal is narrow; the others are
+        numbers, aligned to the right and never cut.
+    rows
+        Cells as text.
+    total
+        Whether the last row sums up the others.
+    """
+    if click.get_current_context().ensure_object(Session).quiet:
+        return
+
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for i, name in enumerate(head):
+        table.add_column(name, justify="right" if i else "left", no_wrap=i > 0, overflow="fold")
+    for i, row in enumerate(rows):
+        # Text, because names of branches may look like rich's markup ("[9]").
+        table.add_row(*(Text(cell) for cell in row), end_section=total and i == len(rows) - 2)
+    console = Console(file=sys.stdout)
+    console.print(Text(title, style="bold"), soft_wrap=True)
+    console.print(table)
