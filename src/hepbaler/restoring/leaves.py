@@ -1,0 +1,218 @@
+"""From the branches of a source to the leaves that a TTree can hold: names, types and the way to each leaf's values.
+
+A leaf of a TTree, as uproot writes it, is one number, string or C array an entry, or a list of numbers or C arrays.
+A branch that is more than that is taken apart: one leaf for each member of a record, one more for "is it there".
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from hepbaler.restoring.report import Difference
+from hepbaler.table import ListLayout, OptionLayout, RecordLayout, RegularLayout, UnionLayout, Values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hepbaler.table import Branch, Layout
+
+__all__ = ("Leaf", "Step", "cpp_name", "leaves_of")
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+# One step from an array towards the values of a leaf; the string is the field's name, the number a C array's size.
+Step = (
+    tuple[Literal["list", "option", "mask", "text"]] | tuple[Literal["regular"], int] | tuple[Literal["field"], str]
+)
+
+_CPP = {"bool": "bool", "float32": "float", "float64": "double"}
+_LEAF_LIST = re.compile(r"[^\s/\[\]:]+(\[[^\]]*\])*(/[A-Za-z])?(:[^\s/\[\]:]+(\[[^\]]*\])*(/[A-Za-z])?)*")
+_HINT = "write an RNTuple instead (--rntuple)"
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A leaf of the tree to write.
+
+    Attributes
+    ----------
+    name, title
+        In the file. `title` is `None` where the file's own leaf list is the right one.
+    branch
+        Name of the source's branch.
+    steps
+        From the branch's array to this leaf's values.
+    dtype, shape
+        Of one element: a numpy dtype without byte order and the sizes of a C array, outermost first.
+    counts
+        Key of the counts column of a list; `None` for a leaf with one element an entry.
+    text
+        Whether it is a string.
+    """
+
+    name: str
+    title: str | None
+    branch: str
+    steps: tuple[Step, ...]
+    dtype: str
+    shape: tuple[int, ...] = ()
+    counts: str | None = None
+    text: bool = False
+
+
+def cpp_name(leaf: Leaf) -> str:
+    """The type of a leaf as uproot names it when it reads the file (``float[]``, ``int32_t[5]``)."""
+    if leaf.text:
+        return "char*"
+    dims = "[]" * (leaf.counts is not None) + "".join(f"[{size}]" for size in leaf.shape)
+    return _CPP.get(leaf.dtype, f"{leaf.dtype}_t") + dims
+
+
+def leaves_of(branches: Sequence[Branch]) -> tuple[tuple[Leaf, ...], tuple[Difference, ...]]:
+    """Take branches apart into leaves.
+
+    Parameters
+    ----------
+    branches
+        Those of one tree.
+
+    Returns
+    -------
+    leaves
+        With names that are unique in the tree, in the order of the branches.
+    differences
+        Of names and types, and what cannot be written to a TTree at all.
+    """
+    short = _short_names(branches)
+    leaves: list[Leaf] = []
+    differences: list[Difference] = []
+    taken: set[str] = {short[branch.name] for branch in branches}
+    for branch in branches:
+        found = list(_walk(branch.layout, Leaf(short[branch.name], _title(branch), branch.name, (), "")))
+        good = [item for item in found if isinstance(item, Leaf)]
+        named = [leaf if leaf.name == short[branch.name] else _with_free_name(leaf, taken) for leaf in good]
+        taken.update(leaf.name for leaf in named)
+        leaves += named
+        if named:
+            differences += _changes(branch, short[branch.name], named)
+        for item in found:
+            if isinstance(item, str):
+                differences.append(Difference(branch.name, "missing", branch.typename, "", item))
+    return tuple(leaves), tuple(differences)
+
+
+def _walk(layout: Layout, leaf: Leaf) -> Iterator[Leaf | str]:
+    """Leaves below `leaf`, which says what is known on the way down; or why there is none, as text."""
+    match layout:
+        case Values():
+            dtype = "float32" if layout.dtype == "float16" else layout.dtype
+            yield replace(leaf, dtype=dtype)
+        case ListLayout(text=None):
+            if leaf.counts is not None or leaf.shape:
+                yield f"{_part(leaf)} is a list inside a list or C array, which uproot cannot write to a TTree; {_HINT}"
+            else:
+                yield from _walk(layout.content, replace(leaf, counts=layout.counts, steps=(*leaf.steps, ("list",))))
+        case ListLayout():
+            if leaf.counts is not None or leaf.shape:
+                yield f"{_part(leaf)} has strings inside a list, which uproot cannot write to a TTree; {_HINT}"
+            else:
+                yield replace(leaf, dtype="uint8", text=True, steps=(*leaf.steps, ("text",)))
+        case RegularLayout():
+            if layout.size == 0:
+                yield f"{_part(leaf)} is a C array of no elements, which a TTree cannot hold"
+            else:
+                step: Step = ("regular", layout.size)
+                shape = (*leaf.shape, layout.size)
+                yield from _walk(layout.content, replace(leaf, shape=shape, steps=(*leaf.steps, step)))
+        case RecordLayout():
+            if not layout.fields:
+                yield f"{_part(leaf)} has no members, so there is nothing that a TTree could hold"
+            for field, content in layout.fields:
+                name = f"{leaf.name.rstrip('.')}.{_without_slashes(field)}"
+                yield from _walk(content, replace(leaf, name=name, steps=(*leaf.steps, ("field", field))))
+        case OptionLayout():
+            yield from _walk(layout.content, replace(leaf, steps=(*leaf.steps, ("option",))))
+            mask = replace(leaf, name=f"{leaf.name}_present", title=None, dtype="bool", steps=(*leaf.steps, ("mask",)))
+            yield mask
+        case UnionLayout():
+            yield f"{_part(leaf)} may have several types, which a TTree cannot hold; {_HINT}"
+
+
+def _part(leaf: Leaf) -> str:
+    fields = [str(step[1]) for step in leaf.steps if step[0] == "field"]
+    return f"member {'.'.join(fields)}" if fields else "it"
+
+
+def _changes(branch: Branch, short: str, leaves: Sequence[Leaf]) -> Iterator[Difference]:
+    if len(leaves) == 1 and leaves[0].name == short:
+        if short != branch.name:
+            reason = "a branch of a flat tree has no '/' in its name"
+            yield Difference(branch.name, "name", branch.name, short, reason)
+        restored = cpp_name(leaves[0])
+        if restored != branch.typename:
+            yield Difference(branch.name, "type", branch.typename, restored, _why(branch))
+        return
+    names = ", ".join(leaf.name for leaf in leaves)
+    if any(leaf.steps and leaf.steps[-1] == ("mask",) for leaf in leaves):
+        reason = "a TTree knows no missing values: they are 0 (or an empty list), and a branch '..._present' tells them"
+    else:
+        reason = "uproot writes no objects to a TTree: each member is a branch"
+    yield Difference(branch.name, "type", branch.typename, names, reason)
+
+
+def _why(branch: Branch) -> str:
+    match branch.layout:
+        case Values(dtype="float16") | RegularLayout(content=Values(dtype="float16")):
+            return "uproot writes no float16; float32 holds every value of it"
+        case ListLayout(text="utf8" | "bytes"):
+            return "uproot writes strings to a TTree as char*"
+        case ListLayout():
+            return "uproot writes lists to a TTree as arrays with a counter"
+        case _:
+            return "the nearest type that uproot writes to a TTree"
+
+
+def _short_names(branches: Sequence[Branch]) -> dict[str, str]:
+    """Names without slashes: ROOT's own name of a split branch is the last part of its path, where that is unique."""
+    last = {branch.name: branch.name.rstrip("/").rpartition("/")[2] or branch.name for branch in branches}
+    uses = Counter(last.values())
+    names: dict[str, str] = {}
+    taken = {branch.name for branch in branches if "/" not in branch.name}
+    for branch in branches:
+        name = branch.name
+        if "/" in name:
+            name = last[name] if uses[last[name]] == 1 else _without_slashes(name)
+            name = _free(name, taken)
+            taken.add(name)
+        names[branch.name] = name
+    return names
+
+
+def _without_slashes(name: str) -> str:
+    return ".".join(part.rstrip(".") for part in name.split("/") if part.rstrip("."))
+
+
+def _with_free_name(leaf: Leaf, taken: set[str]) -> Leaf:
+    name = _free(leaf.name, taken)
+    taken.add(name)
+    return replace(leaf, name=name)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name}_{number}", number + 1
+    return free
+
+
+def _title(branch: Branch) -> str | None:
+    """The title to write: a leaf list (``Jet_pt[nJet]/F``) describes the source's leaf, so the file gets its own."""
+    title = branch.title
+    looks_like_leaves = ("/" in title or "[" in title) and _LEAF_LIST.fullmatch(title) is not None
+    return None if looks_like_leaves else title

@@ -1,0 +1,220 @@
+"""An RNTuple on its way into a file: it holds nearly every layout as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import awkward as ak
+import numpy as np
+
+from hepbaler.errors import OutputError
+from hepbaler.restoring.arrays import present, unwrapped
+from hepbaler.restoring.report import Difference
+from hepbaler.table import ListLayout, OptionLayout, RecordLayout, RegularLayout, UnionLayout, Values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hepbaler.table import Branch, Layout
+
+__all__ = ("NTupleSink", "conform", "plan_fields")
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+_STD = {"bool": "bool", "float32": "float", "float64": "double"}
+
+
+class NTupleSink:
+    """An open RNTuple that takes the arrays of its fields, cluster by cluster.
+
+    Parameters
+    ----------
+    directory
+        Where it goes, ``uproot.WritableDirectory``.
+    name, title
+        Of the RNTuple.
+    fields
+        Name in the file -> branch, as `plan_fields` gives them.
+    """
+
+    def __init__(self, directory: Any, name: str, title: str, fields: Mapping[str, Branch]) -> None:
+        self._fields = dict(fields)
+        self._ntuple = directory.mkrntuple(name, self._rows({}).form, title)
+        self.branches = tuple(self._fields)
+
+    def extend(self, values: Mapping[str, Any]) -> None:
+        """Write a cluster.
+
+        Parameters
+        ----------
+        values
+            Name in the file -> content as `conform` gives it.
+        """
+        self._ntuple.extend(ak.Array(self._rows(values)))
+
+    def _rows(self, values: Mapping[str, Any]) -> Any:
+        contents = []
+        for name, branch in self._fields.items():
+            content = values.get(name)
+            if content is None:
+                content = conform(ak.contents.EmptyArray(), branch.layout)
+            if branch.title:
+                content = content.copy(parameters={**content.parameters, "__doc__": branch.title})
+            contents.append(content)
+        return ak.contents.RecordArray(contents, list(self._fields))
+
+
+def plan_fields(branches: Sequence[Branch]) -> tuple[dict[str, Branch], tuple[Difference, ...]]:
+    """Name the fields, and say what will differ.
+
+    Returns
+    -------
+    fields
+        Name in the file -> branch, for those that can be written.
+    differences
+        By branch.
+    """
+    fields: dict[str, Branch] = {}
+    differences: list[Difference] = []
+    plain = {branch.name for branch in branches if _field_name(branch.name) == branch.name}
+    for branch in branches:
+        reason = _obstacle(branch.layout)
+        if reason is not None:
+            differences.append(Difference(branch.name, "missing", branch.typename, "", reason))
+            continue
+        name, number = _field_name(branch.name), 2
+        while name != branch.name and (name in fields or name in plain):
+            name, number = f"{_field_name(branch.name)}_{number}", number + 1
+        fields[name] = branch
+        if name != branch.name:
+            reason = "names of RNTuple fields have no '.', '/' or ':'"
+            differences.append(Difference(branch.name, "name", branch.name, name, reason))
+        typename = _std_name(branch.layout)
+        if typename != branch.typename:
+            reason = "the nearest type that uproot writes to an RNTuple"
+            differences.append(Difference(branch.name, "type", branch.typename, typename, reason))
+    return fields, tuple(differences)
+
+
+def conform(content: Any, layout: Layout) -> Any:
+    """Bring an array to exactly the node types that `layout` spells, so that all clusters have one form.
+
+    Parameters
+    ----------
+    content
+        ``ak.contents.Content``, of any nodes.
+    layout
+        What it holds.
+
+    Raises
+    ------
+    OutputError
+        If it holds something else.
+    """
+    content = unwrapped(content)
+    nothing = isinstance(content, ak.contents.EmptyArray)
+    match layout:
+        case Values():
+            dtype = np.dtype("float32" if layout.dtype == "float16" else layout.dtype)
+            if nothing:
+                return ak.contents.NumpyArray(np.zeros(0, dtype))
+            if content.is_numpy and np.can_cast(content.data.dtype, dtype, "safe"):
+                return ak.contents.NumpyArray(np.ascontiguousarray(content.data.astype(dtype, copy=False)))
+        case ListLayout():
+            if nothing:
+                content = ak.contents.ListOffsetArray(ak.index.Index64(np.zeros(1, np.int64)), content)
+            if content.is_list:
+                lists = content.to_ListOffsetArray64(True)
+                inner = conform(lists.content[: lists.offsets[-1]], layout.content)
+                if layout.text is None:
+                    return ak.contents.ListOffsetArray(lists.offsets, inner)
+                text, char = ("string", "char") if layout.text == "utf8" else (None, None)
+                inner = inner.copy(parameters={"__array__": char} if char else None)
+                return ak.contents.ListOffsetArray(
+                    lists.offsets, inner, parameters={"__array__": text} if text else None
+                )
+        case RegularLayout():
+            if nothing:
+                return ak.contents.RegularArray(conform(content, layout.content), layout.size, zeros_length=0)
+            if content.is_list:
+                regular = content.to_RegularArray()
+                if regular.size == layout.size or not len(regular):
+                    inner = conform(regular.content[: len(regular) * layout.size], layout.content)
+                    return ak.contents.RegularArray(inner, layout.size, zeros_length=len(regular))
+        case RecordLayout():
+            if nothing or content.is_record:
+                contents = [
+                    conform(content if nothing else content.content(name)[: len(content)], field)
+                    for name, field in layout.fields
+                ]
+                names = None if layout.is_tuple else [name for name, _ in layout.fields]
+                return ak.contents.RecordArray(contents, names, len(content))
+        case OptionLayout():
+            valid = present(content)
+            known = content.project() if content.is_option else content
+            index = np.where(valid, np.cumsum(valid) - 1, -1).astype(np.int64)
+            return ak.contents.IndexedOptionArray(ak.index.Index64(index), conform(known, layout.content))
+        case UnionLayout():
+            if nothing or content.is_union:
+                return _conform_union(content, layout)
+    msg = f"an array came with type {content.form.type}, and {layout} was expected"
+    raise OutputError(msg)
+
+
+def _conform_union(content: Any, layout: UnionLayout) -> Any:
+    if isinstance(content, ak.contents.EmptyArray):
+        tags = np.zeros(0, np.int8)
+        contents = [conform(content, variant) for variant in layout.contents]
+    else:
+        tags = np.asarray(content.tags)
+        contents = [conform(content.project(tag), variant) for tag, variant in enumerate(layout.contents)]
+    index = np.zeros(len(tags), np.int64)
+    for tag in range(len(contents)):
+        index[tags == tag] = np.arange(np.count_nonzero(tags == tag))
+    return ak.contents.UnionArray(ak.index.Index8(tags), ak.index.Index64(index), contents)
+
+
+def _obstacle(layout: Layout) -> str | None:
+    """Why uproot cannot write a layout; `None` where it can."""
+    match layout:
+        case RegularLayout() if layout.size == 0:
+            return "it is an array of no elements"
+        case RecordLayout() if not layout.fields:
+            return "it has no members, and uproot writes no empty records"
+        case RecordLayout():
+            return next((found for _, field in layout.fields if (found := _obstacle(field)) is not None), None)
+        case UnionLayout():
+            return next((found for field in layout.contents if (found := _obstacle(field)) is not None), None)
+        case ListLayout() | RegularLayout() | OptionLayout():
+            return _obstacle(layout.content)
+        case _:
+            return None
+
+
+def _field_name(name: str) -> str:
+    return name.rstrip("./").translate(str.maketrans("./:", "___"))
+
+
+def _std_name(layout: Layout) -> str:
+    """The type as uproot names it when it reads the RNTuple."""
+    match layout:
+        case Values():
+            dtype = "float32" if layout.dtype == "float16" else layout.dtype
+            return _STD.get(dtype, f"std::{dtype}_t")
+        case ListLayout(text="utf8"):
+            return "std::string"
+        case ListLayout():
+            return f"std::vector<{_std_name(layout.content)}>"
+        case RegularLayout():
+            return f"std::array<{_std_name(layout.content)},{layout.size}>"
+        case OptionLayout():
+            return f"std::optional<{_std_name(layout.content)}>"
+        case UnionLayout():
+            return f"std::variant<{','.join(_std_name(field) for field in layout.contents)}>"
+        case RecordLayout(is_tuple=True):
+            return f"std::tuple<{','.join(_std_name(field) for _, field in layout.fields)}>"
+        case _:
+            return ""
