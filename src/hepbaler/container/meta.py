@@ -140,7 +140,7 @@ def validate_meta(
         unknown = [feature for feature in required if feature not in features]
         if unknown:
             msg = (
-                f"{name} (written by {writer['name']:.40} {writer['version']:.40}) requires {', '.join(unknown):.200}, "
+                f"{name} (written by {writer['name'] + ' ' + writer['version']!r:.60}) requires {unknown!r:.200}, "
                 "unknown to this hepbaler: upgrade with `pip install -U hepbaler`"
             )
             raise UnsupportedFeature(msg)
