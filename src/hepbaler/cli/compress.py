@@ -14,6 +14,7 @@ from .options import (
     bound_options,
     chosen_plan,
     force_option,
+    jobs_option,
     selection_options,
     talk_options,
     training_options,
@@ -42,13 +43,7 @@ def __dir__() -> tuple[str, ...]:
 @training_options
 @click.option("--skip-unreadable", is_flag=True, help="Leave out what cannot be carried, and name it.")
 @force_option
-@click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Threads to use (default: as many as there are cores).",
-)
+@jobs_option
 @talk_options
 @click.pass_context
 def compress(

@@ -23,6 +23,7 @@ __all__ = (
     "bound_options",
     "chosen_plan",
     "force_option",
+    "jobs_option",
     "json_option",
     "selection_options",
     "talk_options",
@@ -97,6 +98,17 @@ def force_option(command: F) -> F:
 def json_option(command: F) -> F:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(command)
+
+
+def jobs_option(command: F) -> F:
+    """Add ``-j``."""
+    return click.option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Threads to use (default: as many as there are cores).",
+    )(command)
 
 
 def selection_options(command: F) -> F:

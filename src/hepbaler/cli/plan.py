@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from ..errors import OutputError
-from .options import CONTEXT, BoundedCommand, bound_options, chosen_plan, force_option, talk_options
+from .options import CONTEXT, BoundedCommand, bound_options, chosen_plan, force_option, selection_options, talk_options
+from .progress import progress_bar
 from .tables import print_lines
 
 __all__ = ("plan",)
@@ -21,6 +22,7 @@ def __dir__() -> tuple[str, ...]:
 @click.argument("source", metavar="INPUT")
 @click.option("-o", "--output", type=click.Path(dir_okay=False), metavar="plan.toml", help="Default: to the terminal.")
 @bound_options
+@selection_options
 @force_option
 @talk_options
 @click.pass_context
@@ -30,6 +32,8 @@ def plan(
     source: str,
     output: str | None,
     plan_file: str | None,
+    keep: tuple[str, ...],
+    drop: tuple[str, ...],
     force: bool,
     **_bounds: tuple[str, ...],
 ) -> None:
@@ -41,9 +45,12 @@ def plan(
         msg = f"{output} exists; -f/--force overwrites it"
         raise OutputError(msg)
 
-    from .. import pipeline
+    bounds = chosen_plan(ctx, plan_file)
 
-    text = pipeline.make_plan(source, chosen_plan(ctx, plan_file))
+    from .. import planning
+
+    with progress_bar() as progress:
+        text = planning.make_plan(source, bounds, keep=keep, drop=drop, progress=progress)
     if output is None:
         click.echo(text, nl=False)
     else:

@@ -84,12 +84,20 @@ def _print_differences(report: RestoreReport) -> None:
 
 def print_trained(report: TrainReport) -> None:
     """Tell what `train` made."""
-    _print_tables(f"{plural(len(report.sources), 'file')} -> {report.target}", report.tables)
-    seconds = sum(report.seconds.values())
-    steps = max(report.train_steps.values(), default=0)
-    print_lines(
-        [f"{bytes_text(report.model_bytes)}, {plural(steps, 'step')} of training at most, {seconds_text(seconds)}"]
-    )
+    rows = [
+        (
+            table.name,
+            f"{table.rows:,}",
+            f"{table.columns:,}",
+            f"{table.learned:,}",
+            f"{report.train_steps.get(f'{table.tree}:{table.name}', 0):,}",
+            bytes_text(table.archive_bytes),
+        )
+        for table in report.tables
+    ]
+    files = report.sources[0] if len(report.sources) == 1 else plural(len(report.sources), "file")
+    print_table(f"{files} -> {report.target}", ("table", "rows", "columns", "learned", "steps", "decoder"), rows)
+    print_lines([f"{bytes_text(report.model_bytes)} in {seconds_text(sum(report.seconds.values()))}"])
     _print_remarks(report.notes, ())
 
 

@@ -10,6 +10,7 @@ from .options import (
     bound_options,
     chosen_plan,
     force_option,
+    jobs_option,
     selection_options,
     talk_options,
     training_options,
@@ -32,6 +33,7 @@ def __dir__() -> tuple[str, ...]:
 @training_options
 @click.option("--skip-unreadable", is_flag=True, help="Leave out what cannot be carried, and name it.")
 @force_option
+@jobs_option
 @talk_options
 @click.pass_context
 def train(
@@ -48,6 +50,7 @@ def train(
     seed: int,
     skip_unreadable: bool,
     force: bool,
+    jobs: int | None,
     **_bounds: tuple[str, ...],
 ) -> None:
     """Train a model on ROOT files of one kind, for 'hepbaler compress --model'.
@@ -59,11 +62,11 @@ def train(
         raise click.UsageError(msg, ctx=ctx)
     plan = chosen_plan(ctx, plan_file)
 
-    from .. import pipeline
+    from .. import pretraining
     from ..reading import expand_inputs
 
     with progress_bar() as progress:
-        report = pipeline.train(
+        report = pretraining.train(
             expand_inputs(inputs),
             output,
             plan=plan,
@@ -75,6 +78,7 @@ def train(
             seed=seed,
             skip_unreadable=skip_unreadable,
             force=force,
+            jobs=jobs,
             progress=progress,
         )
     print_trained(report)
