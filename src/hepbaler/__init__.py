@@ -1,1 +1,71 @@
+"""Compress ROOT files with autoencoders, with a verified bound on every value.
+
+>>> import hepbaler
+>>> hepbaler.compress("events.root")  # doctest: +SKIP
+>>> with hepbaler.open("events.root.hbal") as archive:  # doctest: +SKIP
+...     jets = archive["Events"].arrays(filter_name="Jet_*", entry_stop=1000)
+"""
+
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import errors
+    from .access import torch
+    from .archive import Archive, open
+    from .bounds import Bound, Plan, Rule
+    from .decompressing import decompress
+    from .pipeline import compress
+    from .planning import make_plan
+    from .pretraining import train
+    from .verifying import verify
+    from .version import __version__
+
+__all__ = (
+    "Archive",
+    "Bound",
+    "Plan",
+    "Rule",
+    "__version__",
+    "compress",
+    "decompress",
+    "errors",
+    "make_plan",
+    "open",
+    "torch",
+    "train",
+    "verify",
+)
+
+# Where each name lives. They are imported when they are first asked for: what only reads needs neither uproot nor torch.
+_HOMES = {
+    "Archive": "archive",
+    "Bound": "bounds",
+    "Plan": "bounds",
+    "Rule": "bounds",
+    "__version__": "version",
+    "compress": "pipeline",
+    "decompress": "decompressing",
+    "errors": "",
+    "make_plan": "planning",
+    "open": "archive",
+    "torch": "access",
+    "train": "pretraining",
+    "verify": "verifying",
+}
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    home = _HOMES[name]
+    if name in ("errors", "torch"):
+        return import_module(f".{home}.{name}" if home else f".{name}", __name__)
+    return getattr(import_module(f".{home}", __name__), name)

@@ -1,0 +1,211 @@
+"""Pages of one or more clusters back to columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bounds import restore
+from .coding import plain
+from .coding.learned import LATENTS, LearnedCoder
+from .coding.pages import split_page
+from .encoding import known_columns, value_functions
+from .errors import CorruptFile
+from .header import TreeHeader
+
+__all__ = ("ClusterDecoder", "PageSource")
+
+Array = NDArray[Any]
+IntArray = NDArray[np.int64]
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+class PageSource(Protocol):
+    """Where pages come from: `hepbaler.container.ContainerReader`."""
+
+    def pages(self, tree: int, wanted: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Pages by (cluster, slot)."""
+
+    def section(self, name: str) -> bytes:
+        """A named section."""
+
+
+class ClusterDecoder:
+    """Decodes columns of a tree, and no more than they need.
+
+    Parameters
+    ----------
+    header
+        Of the tree.
+    source
+        The container.
+    tree
+        Number of the tree in the container.
+    """
+
+    def __init__(self, header: TreeHeader, source: PageSource, tree: int) -> None:
+        self._header = header
+        self._source = source
+        self._tree = tree
+        self._slots = header.slots()
+        self._home = header.table_of()
+        self._dtypes = {column.key: np.dtype(column.dtype) for column in header.schema.columns}
+        self._model_of = {key: i for i, entry in enumerate(header.models) for key in entry.columns}
+        self._coders: dict[int, LearnedCoder] = {}
+
+    def columns(self, clusters: Sequence[int], wanted: Iterable[str]) -> list[dict[str, Array]]:
+        """Decode columns of some clusters, with one request for all their pages.
+
+        Parameters
+        ----------
+        clusters
+            Their numbers.
+        wanted
+            Keys of columns.
+
+        Returns
+        -------
+        list of dict
+            For each cluster the columns wanted, as the reader of the ROOT file gave them (within their bounds).
+
+        Raises
+        ------
+        CorruptFile
+            If a page does not hold what the header says.
+        """
+        keys = list(dict.fromkeys(wanted))
+        same_as = self._header.schema.same_as
+        stored = list(dict.fromkeys(same_as.get(key, key) for key in keys))
+        names = self._needed(stored)
+        places = [(cluster, self._slots[name]) for cluster in clusters for name in names]
+        pages = iter(self._source.pages(self._tree, places))
+        out = []
+        for cluster in clusters:
+            decoded = self._decode(cluster, stored, {name: next(pages) for name in names})
+            out.append({key: self._as_asked(key, decoded[same_as.get(key, key)]) for key in keys})
+        return out
+
+    def _as_asked(self, key: str, values: Array) -> Array:
+        dtype = self._dtypes[key]
+        return values if values.dtype == dtype else values.astype(dtype)
+
+    def _coder(self, number: int) -> LearnedCoder:
+        if number not in self._coders:
+            entry = self._header.models[number]
+            coder = LearnedCoder.from_bytes(self._source.section(entry.section))
+            inputs = {key for key in coder.inputs if not key.startswith("@")}
+            table = self._header.schema.tables[entry.table]
+            if set(coder.names) != set(entry.columns) or not inputs <= set(table.columns) - set(coder.names):
+                msg = f"the model in section {entry.section!r} is not one of table {table.name!r}"
+                raise CorruptFile(msg, section=entry.section)
+            self._coders[number] = coder
+        return self._coders[number]
+
+    def _needed(self, stored: Sequence[str]) -> list[str]:
+        """Names of all pages that decoding needs, in slot order; constants need none."""
+        names: set[str] = set()
+        todo = list(stored)
+        while todo:
+            key = todo.pop()
+            if key in names or key in self._header.constants:
+                continue
+            names.add(key)
+            number = self._model_of.get(key)
+            if number is None:
+                continue
+            coder = self._coder(number)
+            pages, inputs = coder.needed([key])
+            for name in pages:
+                names.add(f"@latents/{number}" if name == LATENTS else name)
+            for name in inputs:
+                todo.append(
+                    self._counts_of(number) if name.startswith("@") else self._header.schema.same_as.get(name, name)
+                )
+        return sorted(names, key=self._slots.__getitem__)
+
+    def _counts_of(self, number: int) -> str:
+        table = self._header.schema.tables[self._header.models[number].table]
+        if table.kind != "list" or table.counts is None:
+            msg = f"a model of table {table.name!r} asks for counts that the table does not have"
+            raise CorruptFile(msg, section=self._header.models[number].section)
+        return self._header.schema.same_as.get(table.counts, table.counts)
+
+    def _decode(self, cluster: int, stored: Sequence[str], pages: Mapping[str, bytes]) -> dict[str, Array]:
+        done = _Cluster(self, cluster, pages)
+        wanted = [key for key in pages if not key.startswith("@latents/")]
+        # Tables come after their parents, so the counts that a coder asks for are already there.
+        wanted.sort(key=self._home.__getitem__)
+        done.decode(wanted)
+        return {key: done.values(key) for key in stored}
+
+
+class _Cluster:
+    """One cluster being decoded."""
+
+    def __init__(self, owner: ClusterDecoder, cluster: int, pages: Mapping[str, bytes]) -> None:
+        self._owner = owner
+        self._header = owner._header
+        self._cluster = cluster
+        self._integers: dict[str, IntArray] = {}
+        self._exceptions: dict[str, tuple[IntArray, NDArray[np.uint64]]] = {}
+        self._pages = pages
+
+    def _rows(self, key: str) -> int:
+        return self._header.rows[self._owner._home[key]][self._cluster]
+
+    def decode(self, wanted: Sequence[str]) -> None:
+        learned: dict[int, dict[str, bytes]] = {}
+        for key in wanted:
+            n_rows = self._rows(key)
+            if n_rows == 0:
+                self._integers[key] = np.empty(0, np.int64)
+                self._exceptions[key] = (np.empty(0, np.int64), np.empty(0, np.uint64))
+                continue
+            positions, patterns, payload = split_page(self._pages[key], n_rows)
+            self._exceptions[key] = (positions, patterns)
+            number = self._owner._model_of.get(key)
+            if number is None:
+                self._integers[key] = plain.decode(payload, n_rows)
+            else:
+                learned.setdefault(number, {})[key] = payload
+        for number, payloads in learned.items():
+            coder = self._owner._coder(number)
+            table = self._header.schema.tables[self._header.models[number].table]
+            asked = list(payloads)
+            if f"@latents/{number}" in self._pages:
+                payloads[LATENTS] = self._pages[f"@latents/{number}"]
+            _, inputs = coder.needed(asked)
+            follow = [name for name in inputs if name.startswith("@")]
+            counts = self._known(self._owner._counts_of(number)) if follow else None
+            known = known_columns(counts, follow)
+            known |= {name: self._known(name) for name in inputs if not name.startswith("@")}
+            n_rows = self._header.rows[table.index][self._cluster]
+            values = value_functions(coder.valued, self._header.choices)
+            self._integers |= coder.decode(payloads, known, n_rows, asked, to_values=values)
+
+    def _known(self, name: str) -> IntArray:
+        stored = self._header.schema.same_as.get(name, name)
+        if stored in self._header.constants:
+            return np.full(self._rows(name), self._header.constants[stored], np.int64)
+        return self._integers[stored]
+
+    def values(self, key: str) -> Array:
+        n_rows = self._rows(key)
+        dtype = self._owner._dtypes[key]
+        bits = self._header.constants.get(key)
+        if bits is not None:
+            if dtype.kind == "f":
+                return np.full(n_rows, bits, f"i{dtype.itemsize}").view(dtype)
+            return np.full(n_rows, bits, np.int64).astype(dtype)
+        integers = self._integers[key]
+        choice = self._header.choices.get(key)
+        if choice is None:
+            return integers.view(np.uint64) if dtype == np.uint64 else integers.astype(dtype)
+        positions, patterns = self._exceptions[key]
+        return restore(integers, positions, patterns, choice, dtype)

@@ -1,0 +1,132 @@
+"""`decompress`: an archive back to a ROOT file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .archive import open as open_archive
+from .container import check_target
+from .errors import OutputError
+from .restoring import ObjectsReport, RootWriter, TreeReport
+from .tree import Tree
+
+if TYPE_CHECKING:
+    import awkward as ak
+
+__all__ = ("RestoreReport", "decompress", "root_name")
+
+Progress = Callable[[str, int, int], None]
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+@dataclass(frozen=True)
+class RestoreReport:
+    """What `decompress` did.
+
+    Attributes
+    ----------
+    archive, target
+        Paths.
+    archive_bytes, target_bytes
+        Their sizes.
+    trees
+        How each tree was written, and what differs from the source.
+    objects
+        Other objects that were copied; None if there were none.
+    """
+
+    archive: str
+    target: str
+    archive_bytes: int
+    target_bytes: int
+    trees: tuple[TreeReport, ...]
+    objects: ObjectsReport | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+def decompress(
+    archive: str | os.PathLike[str],
+    target: str | os.PathLike[str] | None = None,
+    *,
+    rntuple: bool = False,
+    compression: str = "zstd:5",
+    force: bool = False,
+    progress: Progress | None = None,
+) -> RestoreReport:
+    """Turn an archive back into a ROOT file.
+
+    Parameters
+    ----------
+    archive
+        Path or URL.
+    target
+        The ROOT file; by default the archive's name without ``.hbal``.
+    rntuple
+        Write RNTuples instead of TTrees.
+    compression
+        ``zstd:5``, ``lzma:9``, ``lz4:4``, ``zlib:1`` or ``none``.
+    force
+        Overwrite `target`.
+    progress
+        Called as ``(phase, done, total)``.
+
+    Returns
+    -------
+    RestoreReport
+        With every difference between the file and the source of the archive.
+
+    Raises
+    ------
+    FormatError
+        If the archive is damaged.
+    OutputError
+        If the target exists or cannot be written. No half-written file is left.
+    """
+    out = Path(target) if target is not None else root_name(str(archive))
+    if out.exists() and Path(archive).exists() and out.samefile(archive):
+        msg = f"the output {out} is the archive itself; choose another name with -o"
+        raise OutputError(msg)
+    check_target(out, overwrite=force)
+    with open_archive(archive) as opened, RootWriter(out, compression=compression, rntuple=rntuple) as writer:
+        trees = [
+            writer.write_tree(
+                path,
+                tree.title,
+                tree.header.schema.branches,
+                _clusters(tree, progress),
+                tree.num_entries,
+            )
+            for path, tree in opened.trees.items()
+        ]
+        stored = opened.objects_file()
+        objects = writer.write_objects(stored) if stored is not None else None
+        n_bytes = opened.reader.size
+    return RestoreReport(str(archive), str(out), n_bytes, out.stat().st_size, tuple(trees), objects)
+
+
+def root_name(archive: str) -> Path:
+    """Where `archive` goes by default: ``events.root.hbal`` becomes ``events.root``."""
+    name = archive.rstrip("/").rpartition("/")[2] if "://" in archive else archive
+    bare = name.removesuffix(".hbal")
+    if bare == name or not bare.endswith(".root"):
+        bare += ".root"
+    return Path(bare)
+
+
+def _clusters(tree: Tree, progress: Progress | None) -> Iterator[Mapping[str, ak.Array]]:
+    borders = tree.common_entry_offsets()
+    names = tree.keys()
+    for start, stop in zip(borders, borders[1:], strict=False):
+        yield tree.branch_arrays(names, start, stop)
+        if progress is not None:
+            progress("restore", stop, tree.num_entries)

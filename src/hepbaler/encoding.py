@@ -1,0 +1,238 @@
+"""One cluster of columns to pages, verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bounds import Choice, Quantised, quantise
+from .coding import plain
+from .coding.learned import LearnedCoder
+from .coding.pages import join_page
+from .errors import HepbalerError, InputError
+from .header import TreeHeader
+from .table import Table, TreeSchema
+
+__all__ = (
+    "ClusterEncoder",
+    "Latents",
+    "ModelInUse",
+    "ToValues",
+    "known_columns",
+    "rows_of_tables",
+    "to_integers",
+    "value_functions",
+)
+
+Array = NDArray[Any]
+IntArray = NDArray[np.int64]
+ToValues = Callable[[IntArray], NDArray[np.float64]]
+Latents = Callable[[Mapping[str, IntArray]], IntArray | None]
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+@dataclass(frozen=True)
+class ModelInUse:
+    """A learned coder as the writer holds it.
+
+    Attributes
+    ----------
+    coder
+        Decoder and tables.
+    latents
+        From integers of the coder's columns to latents of shape ``(n_rows, n_latent)``, or None without latents.
+    """
+
+    coder: LearnedCoder
+    latents: Latents
+
+
+def rows_of_tables(tables: Sequence[Table], columns: Mapping[str, Array], n_entries: int) -> list[int]:
+    """Number of rows of each table in one cluster, from its counts and tags."""
+    rows: list[int] = []
+    for table in tables:
+        if table.kind == "entries":
+            rows.append(n_entries)
+        elif table.kind == "regular":
+            rows.append(rows[table.parent] * table.size)
+        elif table.counts is not None:
+            values = columns[table.counts]
+            rows.append(int(values.sum()) if table.kind == "list" else int(np.count_nonzero(values == table.size)))
+    return rows
+
+
+def known_columns(counts: IntArray | None, wanted: Iterable[str]) -> dict[str, IntArray]:
+    """Integer columns that a coder may see and that need no page: they follow from the counts of the table.
+
+    Parameters
+    ----------
+    counts
+        Lengths of the lists, shape ``(n_parent_rows,)``; None if the table is not made of lists.
+    wanted
+        Names among ``@index`` (position of a row in its list) and ``@counts`` (length of its list).
+    """
+    out: dict[str, IntArray] = {}
+    for name in wanted:
+        if counts is None:
+            msg = f"the table has no lists, so no {name}"
+            raise InputError(msg)
+        if name == "@index":
+            first = np.cumsum(counts) - counts
+            out[name] = np.arange(int(counts.sum()), dtype=np.int64) - np.repeat(first, counts)
+        elif name == "@counts":
+            out[name] = np.repeat(counts, counts)
+    return out
+
+
+def value_functions(names: Iterable[str], choices: Mapping[str, Choice]) -> dict[str, ToValues]:
+    """For each column the function from its integers to float64 values, the same bits on every machine."""
+
+    def of(name: str) -> ToValues:
+        choice = choices.get(name)
+        if choice is None:
+            return lambda integers: integers.astype(np.float64)
+        return lambda integers: choice.grid.to_values(integers, np.float64)
+
+    return {name: of(name) for name in names}
+
+
+def to_integers(values: Array) -> IntArray:
+    """Integers, bools and bytes as int64, bit for bit (uint64 wraps around)."""
+    if values.dtype == np.uint64:
+        return values.view(np.int64)
+    return values.astype(np.int64)
+
+
+class ClusterEncoder:
+    """Turns the columns of one cluster into pages.
+
+    Parameters
+    ----------
+    header
+        Of the tree. Its `borders` and `rows` are not used.
+    models
+        One for each entry of ``header.models``.
+    codecs
+        For each column coded plainly, what to try.
+    executor
+        Columns are coded in parallel by it, if given.
+
+    Attributes
+    ----------
+    exceptions
+        Values so far that their grids could not hold.
+    """
+
+    def __init__(
+        self,
+        header: TreeHeader,
+        models: Sequence[ModelInUse],
+        codecs: Mapping[str, tuple[plain.Codec, ...]],
+        executor: Executor | None = None,
+    ) -> None:
+        self._header = header
+        self._models = models
+        self._codecs = codecs
+        self._map = map if executor is None else executor.map
+        self.exceptions = 0
+
+    def encode(self, columns: Mapping[str, Array], n_entries: int) -> tuple[list[bytes], list[int]]:
+        """Encode one cluster.
+
+        Parameters
+        ----------
+        columns
+            Every column of the tree.
+        n_entries
+            Number of entries.
+
+        Returns
+        -------
+        pages, rows
+            A page for each slot of the header (empty where it is absent), and the rows of each table.
+        """
+        schema = self._header.schema
+        rows = rows_of_tables(schema.tables, columns, n_entries)
+        self._check(schema, columns, rows)
+        stored = [c.key for c in schema.columns if c.key not in schema.same_as and c.key not in self._header.constants]
+        quantised = dict(zip(stored, self._map(lambda key: self._quantise(key, columns[key]), stored), strict=True))
+        self.exceptions += sum(len(q.positions) for q in quantised.values())
+        integers = {key: q.integers for key, q in quantised.items()}
+        payloads: dict[str, bytes] = {}
+        for i, (entry, model) in enumerate(zip(self._header.models, self._models, strict=True)):
+            payloads |= self._encode_learned(i, entry.table, model, columns, integers, rows)
+        plainly = [key for key in stored if key not in payloads]
+        coded = self._map(lambda key: plain.encode(integers[key], self._codecs.get(key, plain.ALL_CODECS)), plainly)
+        payloads |= dict(zip(plainly, coded, strict=True))
+        home = self._header.table_of()
+        pages = [b""] * self._header.n_slots
+        for name, slot in self._header.slots().items():
+            if name in quantised and rows[home[name]]:
+                q = quantised[name]
+                pages[slot] = join_page(q.positions, q.patterns, payloads[name])
+            elif name.startswith("@latents/"):
+                pages[slot] = payloads.get(name, b"")
+        return pages, rows
+
+    def _quantise(self, key: str, values: Array) -> Quantised:
+        choice = self._header.choices.get(key)
+        if choice is None:
+            return Quantised(to_integers(values), np.empty(0, np.int64), np.empty(0, np.uint64))
+        return quantise(values, choice)
+
+    def _encode_learned(
+        self,
+        number: int,
+        table: int,
+        model: ModelInUse,
+        columns: Mapping[str, Array],
+        integers: Mapping[str, IntArray],
+        rows: Sequence[int],
+    ) -> dict[str, bytes]:
+        coder = model.coder
+        spec = self._header.schema.tables[table]
+        counts = to_integers(columns[spec.counts]) if spec.kind == "list" and spec.counts is not None else None
+        known = known_columns(counts, [name for name in coder.inputs if name.startswith("@")])
+        seen = {key: integers[key] for key in (*coder.names, *coder.inputs) if not key.startswith("@")} | known
+        latents = model.latents(seen) if coder.n_latent else None
+        values = value_functions(coder.valued, self._header.choices)
+        pages = coder.encode(seen, latents, to_values=values)
+        # What cannot be read back must not be written: the archive may be all that is left tomorrow.
+        back = coder.decode(pages, {key: seen[key] for key in coder.inputs}, rows[table], to_values=values)
+        for key in coder.names:
+            if not np.array_equal(back[key], seen[key]):
+                msg = f"column {key!r} of table {spec.name!r} does not decode to what was encoded; nothing was written"
+                raise HepbalerError(msg)
+        return {f"@latents/{number}" if key == "@latents" else key: page for key, page in pages.items()}
+
+    def _check(self, schema: TreeSchema, columns: Mapping[str, Array], rows: Sequence[int]) -> None:
+        """The second look at the file must see what the first one saw."""
+        for table in schema.tables:
+            for key in table.columns:
+                if len(columns[key]) != rows[table.index]:
+                    msg = f"column {key!r} has {len(columns[key])} rows instead of {rows[table.index]}"
+                    raise InputError(msg)
+        for key, other in schema.same_as.items():
+            a, b = columns[key], columns[other]
+            if not np.array_equal(_bits(a), _bits(b)):
+                msg = f"columns {key!r} and {other!r} were equal and are no more: did the file change while it was read?"
+                raise InputError(msg)
+        for key, bits in self._header.constants.items():
+            if len(columns[key]) and not np.all(_bits(columns[key]) == bits):
+                msg = f"column {key!r} was constant and is no more: did the file change while it was read?"
+                raise InputError(msg)
+
+
+def _bits(values: Array) -> Array:
+    """Integers as int64; floats as the signed integer of their bits."""
+    if values.dtype.kind == "f":
+        return values.view(f"i{values.dtype.itemsize}")
+    return to_integers(values)

@@ -1,0 +1,148 @@
+"""A model trained before: decoders, encoders and the grids that they were trained on, in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .bounds import Choice
+from .coding.learned import LearnedCoder
+from .container import ContainerReader, ContainerWriter
+from .errors import CorruptFile, ModelError
+from .table import TreeSchema
+
+if TYPE_CHECKING:
+    from .training import Encoder
+
+__all__ = ("MODEL_KIND", "TrainedTable", "fits", "load_models", "save_models")
+
+MODEL_KIND = "model"
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+@dataclass(frozen=True)
+class TrainedTable:
+    """A learned coder with everything that coding another file by it needs.
+
+    Attributes
+    ----------
+    tree, table
+        Path of the tree and name of the table that it was trained on.
+    dtypes
+        Type of each column that it codes or sees.
+    choices
+        Bound and grid of those that are floats.
+    coder
+        Decoder and tables.
+    encoder
+        What makes the latents; None if there are none.
+    steps
+        Training steps taken.
+    """
+
+    tree: str
+    table: str
+    dtypes: Mapping[str, str]
+    choices: Mapping[str, Choice]
+    coder: LearnedCoder
+    encoder: Encoder | None
+    steps: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that it codes or sees, without those that follow from the counts."""
+        return tuple(key for key in (*self.coder.names, *self.coder.inputs) if not key.startswith("@"))
+
+
+def save_models(
+    path: str | Path, models: Sequence[TrainedTable], *, meta: Mapping[str, Any], overwrite: bool
+) -> int:
+    """Write a model file; returns its size in bytes."""
+    with ContainerWriter(path, overwrite=overwrite) as writer:
+        entries = []
+        for i, model in enumerate(models):
+            writer.add_section(f"model/{i}", model.coder.to_bytes())
+            if model.encoder is not None:
+                writer.add_section(f"encoder/{i}", model.encoder.to_bytes())
+            entries.append(
+                {
+                    "tree": model.tree,
+                    "table": model.table,
+                    "steps": model.steps,
+                    "dtypes": dict(model.dtypes),
+                    "choices": {key: choice.to_dict() for key, choice in model.choices.items()},
+                    "encoder": model.encoder is not None,
+                }
+            )
+        writer.finish({**meta, "kind": MODEL_KIND, "models": entries})
+    return Path(path).stat().st_size
+
+
+def load_models(path: str | Path) -> tuple[TrainedTable, ...]:
+    """Read a model file.
+
+    Raises
+    ------
+    ModelError
+        If the file is something else.
+    FormatError
+        If it is damaged.
+    """
+    from .training import Encoder  # noqa: PLC0415  (torch)
+
+    with ContainerReader(path) as reader:
+        if reader.meta.get("kind") != MODEL_KIND:
+            msg = f"{path} holds a {reader.meta.get('kind')!r}, not a model; 'hepbaler train' makes one"
+            raise ModelError(msg)
+        models = []
+        try:
+            for i, entry in enumerate(reader.meta["models"]):
+                models.append(
+                    TrainedTable(
+                        str(entry["tree"]),
+                        str(entry["table"]),
+                        {str(key): str(dtype) for key, dtype in entry["dtypes"].items()},
+                        {str(key): Choice.from_dict(value) for key, value in entry["choices"].items()},
+                        LearnedCoder.from_bytes(reader.section(f"model/{i}")),
+                        Encoder.from_bytes(reader.section(f"encoder/{i}")) if entry["encoder"] else None,
+                        int(entry["steps"]),
+                    )
+                )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            msg = f"{path}: a model cannot be read: {error}"
+            raise CorruptFile(msg, section="meta") from error
+    return tuple(models)
+
+
+def fits(model: TrainedTable, schema: TreeSchema) -> int:
+    """Index of the table of `schema` that has all columns of `model`.
+
+    Raises
+    ------
+    ModelError
+        Naming the columns that are missing, have another type, or belong to several tables.
+    """
+    dtypes = {column.key: column.dtype for column in schema.columns}
+    missing = [key for key in model.columns if key not in dtypes]
+    if missing:
+        msg = f"the model of table {model.table!r} does not fit tree {schema.path!r}: no column {_some(missing)}; train a new one, or compress without --model"
+        raise ModelError(msg)
+    other = [f"{key} ({dtypes[key]}, not {model.dtypes[key]})" for key in model.columns if dtypes[key] != model.dtypes[key]]
+    if other:
+        msg = f"the model of table {model.table!r} does not fit tree {schema.path!r}: other types of {_some(other)}"
+        raise ModelError(msg)
+    homes = {table.index for table in schema.tables if set(table.columns) & set(model.columns)}
+    if len(homes) != 1:
+        msg = f"the model of table {model.table!r} does not fit tree {schema.path!r}: its columns have differing counts in this file"
+        raise ModelError(msg)
+    return homes.pop()
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:8])
+    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"

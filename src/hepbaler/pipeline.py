@@ -1,0 +1,373 @@
+"""`compress`: the one place where the steps meet."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .archive import ARCHIVE_KIND, LEARNED_FEATURE
+from .bounds import Plan
+from .container import ContainerWriter, check_target
+from .encoding import ClusterEncoder, ModelInUse
+from .errors import InputError, OutputError, UnreadableBranches
+from .header import ModelEntry, TreeHeader
+from .learning import Training, encoder_of, learn, reuse
+from .modelfile import TrainedTable, load_models
+from .preparing import Prepared, prepare
+from .reading import Source, SourceTree, open_source
+from .reports import CompressReport, TableReport
+from .scanning import read_columns, scan
+from .version import __version__
+
+__all__ = (
+    "CLUSTER_BYTES",
+    "Progress",
+    "archive_name",
+    "cannot_carry",
+    "compress",
+    "select_trees",
+    "writer_info",
+)
+
+Progress = Callable[[str, int, int], None]
+
+# One cluster as plain arrays: large enough for the coders, small enough to read for a look at a few entries.
+CLUSTER_BYTES = 16_000_000
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+def compress(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str] | None = None,
+    *,
+    plan: Plan | None = None,
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    model: str | os.PathLike[str] | None = None,
+    use_model: bool = True,
+    train_steps: int | None = None,
+    train_time: float | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    skip_unreadable: bool = False,
+    force: bool = False,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> CompressReport:
+    """Compress a ROOT file.
+
+    Parameters
+    ----------
+    source
+        A ROOT file, one of its trees (``"events.root:Events"``), or a URL.
+    target
+        The archive to write; by default the source's name with ``.hbal`` behind it, in the working directory for a URL
+        and beside the source otherwise.
+    plan
+        Bounds; by default ``bits=10`` for floats. Everything else is exact.
+    keep, drop
+        Globs on branch names. All branches are kept by default.
+    model
+        A file that `train` made.
+    use_model
+        False to code plainly.
+    train_steps, train_time
+        Steps of training a model may take, or the seconds from which their number is derived before training starts.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+    seed
+        The same seed and steps on the same machine give the same bytes.
+    skip_unreadable
+        Leave out what cannot be carried instead of raising.
+    force
+        Overwrite `target`.
+    jobs
+        Threads; as many as there are cores by default.
+    progress
+        Called as ``(phase, done, total)`` with phases ``scan``, ``train``, ``write``.
+
+    Returns
+    -------
+    CompressReport
+        Sizes, times, and what was left out.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to compress, or it cannot be read.
+    UnreadableBranches
+        If something cannot be carried and `skip_unreadable` is not set.
+    OutputError
+        If the target exists, or cannot be written. No half-written file is left.
+
+    Examples
+    --------
+    >>> hepbaler.compress("events.root", plan=Plan.of("bits=8", Jet="bits=12"))  # doctest: +SKIP
+    """
+    plan = plan or Plan()
+    out = Path(target) if target is not None else archive_name(str(source))
+    refuse_input_as_output(str(source), out)
+    check_target(out, overwrite=force)
+    clock = _Clock()
+    tell = progress or (lambda *_: None)
+    training = Training(train_steps, train_time, device, seed, jobs)
+    with open_source(str(source)) as opened:
+        trees, left_out = select_trees(opened, keep, drop, plan)
+        objects, objects_left = opened.copy_objects()
+        left_out += [f"{left.name}: {left.reason}" for left in objects_left]
+        if left_out and not skip_unreadable:
+            raise UnreadableBranches(cannot_carry(str(source), left_out))
+        given = load_models(model) if model is not None else ()
+        jobs = jobs or os.cpu_count() or 1
+        with (
+            ContainerWriter(out, overwrite=force) as writer,
+            ThreadPoolExecutor(jobs) as executor,
+        ):
+            total = _Totals()
+            headers = []
+            for number, tree in enumerate(trees):
+                job = _TreeJob(tree, number, plan, training, use_model, given, executor, clock, tell)
+                headers.append(job.run(writer, total))
+            if opened.objects:
+                writer.add_section("objects", objects)
+            meta = {
+                "kind": ARCHIVE_KIND,
+                "required_features": [LEARNED_FEATURE] if total.models else [],
+                "source": {"name": Path(opened.path).name, "bytes": opened.size, "uuid": opened.uuid},
+                "writer": writer_info(),
+                "settings": {
+                    "plan": plan.to_dict(),
+                    "seed": seed,
+                    "train_steps": total.steps,
+                    "train_time": train_time,
+                    "keep": list(keep),
+                    "drop": list(drop),
+                },
+                "raw_bytes": total.raw_bytes,
+                "trees": [header.to_dict() for header in headers],
+                "objects": [
+                    {"path": o.path, "classname": o.classname, "cycle": o.cycle, "title": o.title} for o in opened.objects
+                ],
+                "notes": [*opened.notes, *total.notes],
+                "left_out": left_out,
+            }
+            with clock("write"):
+                writer.finish(meta)
+            parts = writer.bytes_by_part()
+        return CompressReport(
+            source=str(source),
+            target=str(out),
+            source_bytes=opened.size,
+            raw_bytes=total.raw_bytes,
+            archive_bytes=out.stat().st_size,
+            trees=len(trees),
+            branches=sum(len(tree.branches) for tree in trees),
+            entries=sum(tree.num_entries for tree in trees),
+            values=total.values,
+            exceptions=total.exceptions,
+            tables=tuple(total.tables),
+            bytes_by_part=dict(parts),
+            seconds=clock.seconds,
+            train_steps=total.steps,
+            notes=(*opened.notes, *total.notes),
+            left_out=tuple(left_out),
+        )
+
+
+def archive_name(source: str) -> Path:
+    """Where the archive of `source` goes by default: ``events.root.hbal``."""
+    path = source.rpartition(":")[0] if ".root:" in source and not source.endswith(".root") else source
+    if "://" in path:
+        return Path(path.rstrip("/").rpartition("/")[2] + ".hbal")
+    return Path(path + ".hbal")
+
+
+def writer_info() -> dict[str, str]:
+    """Versions of what writes; never needed to read."""
+    return {"name": "hepbaler", "version": __version__, "python": platform.python_version(), "numpy": np.__version__}
+
+
+def select_trees(
+    source: Source, keep: Sequence[str], drop: Sequence[str], plan: Plan
+) -> tuple[list[SourceTree], list[str]]:
+    """Trees to carry with the branches asked for, and what of them cannot be read.
+
+    Raises
+    ------
+    InputError
+        If nothing is left, or a pattern of `keep` or of the plan matches no branch.
+    """
+    if not source.trees:
+        msg = f"{source.path} holds no tree; hepbaler compresses TTrees and RNTuples"
+        raise InputError(msg)
+    unused = plan.unused([(tree.path, branch.name) for tree in source.trees for branch in tree.branches])
+    if unused:
+        msg = f"no branch of {source.path} matches the bound for {unused[0]!r}"
+        raise InputError(msg)
+    trees = _select(source, keep, drop) if keep or drop else list(source.trees)
+    left_out = [f"{tree.path}:{item.name} ({item.typename}): {item.reason}" for tree in trees for item in tree.unreadable]
+    if (keep or drop) and not any(tree.branches for tree in trees):
+        msg = f"--keep and --drop leave no branch of {source.path}"
+        raise InputError(msg)
+    return trees, left_out
+
+
+def refuse_input_as_output(source: str, target: Path) -> None:
+    """Raise `OutputError` if `target` is the very file that shall be read."""
+    here = Path(archive_name(source).as_posix().removesuffix(".hbal"))
+    if target.exists() and here.exists() and target.samefile(here):
+        msg = f"the output {target} is the input itself; choose another name with -o"
+        raise OutputError(msg)
+
+
+def cannot_carry(source: str, left_out: Sequence[str]) -> str:
+    """The message that names what cannot be carried."""
+    shown = "\n  ".join(left_out[:20])
+    more = f"\n  and {len(left_out) - 20} more" if len(left_out) > 20 else ""
+    return f"{source}: {len(left_out)} branches or objects cannot be carried; --skip-unreadable leaves them out:\n  {shown}{more}"
+
+
+@dataclass
+class _Totals:
+    """Sums over the trees of a file."""
+
+    raw_bytes: int = 0
+    values: int = 0
+    exceptions: int = 0
+    tables: list[TableReport] = field(default_factory=list)
+    steps: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    models: int = 0
+
+
+class _Clock:
+    """Wall time by phase."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class _TreeJob:
+    """Everything that happens to one tree."""
+
+    tree: SourceTree
+    number: int
+    plan: Plan
+    training: Training
+    use_model: bool
+    given: Sequence[TrainedTable]
+    executor: ThreadPoolExecutor
+    clock: _Clock
+    tell: Progress
+
+    def run(self, writer: ContainerWriter, total: _Totals) -> TreeHeader:
+        tree = self.tree
+        clusters = tree.clusters(CLUSTER_BYTES)
+        with self.clock("scan"):
+            found = scan(
+                tree,
+                clusters,
+                seed=self.training.seed,
+                progress=lambda done: self.tell("scan", done, tree.num_entries),
+            )
+            mine = [model for model in self.given if model.tree == tree.path]
+            choices = {key: choice for model in mine for key, choice in model.choices.items()}
+            protected = frozenset(key for model in mine for key in model.columns)
+            prepared = prepare(tree, found, self.plan, given=choices, protected=protected)
+        with self.clock("train"):
+            if mine:
+                models = reuse(mine, prepared, found, self.plan)
+            elif self.use_model and not self.given:
+                models = learn(prepared, self.training, lambda done, n: self.tell("train", done, n))
+            else:
+                models = []
+        entries = []
+        for table, model in models:
+            name = f"model/{total.models}"
+            writer.add_section(name, model.coder.to_bytes())
+            entries.append(ModelEntry(name, table, model.coder.names))
+            total.models += 1
+            total.steps[f"{tree.path}:{prepared.schema.tables[table].name}"] = model.steps
+        rows_so_far: list[list[int]] = [[] for _ in prepared.schema.tables]
+        header = TreeHeader(prepared.schema, (0,), (), prepared.choices, prepared.constants, tuple(entries))
+        encoder = ClusterEncoder(
+            header,
+            [ModelInUse(model.coder, encoder_of(model, self.training)) for _, model in models],
+            prepared.codecs,
+            self.executor,
+        )
+        writer.add_tree(self.number, header.n_slots)
+        sizes = np.zeros(header.n_slots, np.int64)
+        with self.clock("write"):
+            for start, stop in clusters:
+                if stop == start:
+                    continue
+                pages, rows = encoder.encode(read_columns(tree, start, stop), stop - start)
+                writer.add_cluster(self.number, pages)
+                sizes += [len(page) for page in pages]
+                for so_far, n in zip(rows_so_far, rows, strict=True):
+                    so_far.append(n)
+                self.tell("write", stop, tree.num_entries)
+        borders = (0, *(stop for start, stop in clusters if stop > start))
+        total.raw_bytes += found.raw_bytes
+        total.values += sum(facts.count for facts in found.facts.values())
+        total.exceptions += encoder.exceptions
+        total.tables += self._tables(prepared, header, models, sizes)
+        if tree.num_entries == 0:
+            total.notes.append(f"tree {tree.path!r} has no entries")
+        if not tree.branches:
+            total.notes.append(f"tree {tree.path!r} has no branches that are carried")
+        return replace(header, borders=borders, rows=tuple(tuple(rows) for rows in rows_so_far))
+
+    def _tables(
+        self,
+        prepared: Prepared,
+        header: TreeHeader,
+        models: Sequence[tuple[int, TrainedTable]],
+        sizes: np.ndarray[Any, np.dtype[np.int64]],
+    ) -> list[TableReport]:
+        slots = header.slots()
+        dtypes: Mapping[str, Any] = {c.key: np.dtype(c.dtype) for c in prepared.schema.columns}
+        out = []
+        for table in prepared.schema.tables:
+            rows = prepared.rows[table.index]
+            stored = [key for key in table.columns if key in prepared.sample]
+            own = [(i, model) for i, (index, model) in enumerate(models) if index == table.index]
+            n_bytes = int(sum(sizes[slots[key]] for key in stored))
+            for i, model in own:
+                n_bytes += int(sizes[slots[f"@latents/{i}"]]) + len(model.coder.to_bytes())
+            out.append(
+                TableReport(
+                    tree=prepared.schema.path,
+                    name=table.name,
+                    rows=rows,
+                    columns=len(table.columns),
+                    stored=len(stored),
+                    learned=sum(len(model.coder.columns) for _, model in own),
+                    raw_bytes=sum(rows * dtypes[key].itemsize for key in table.columns),
+                    plain_bytes=int(sum(prepared.plain_bits[key] * rows / 8 for key in stored)),
+                    archive_bytes=n_bytes,
+                )
+            )
+        return out

@@ -1,0 +1,134 @@
+"""`hepbaler train`: one model for many files of a kind."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from .bounds import Plan
+from .chaining import chain
+from .container import check_target
+from .errors import InputError, ModelError, UnreadableBranches
+from .learning import Training, learn
+from .modelfile import TrainedTable, save_models
+from .pipeline import CLUSTER_BYTES, Progress, cannot_carry, select_trees, writer_info
+from .preparing import prepare
+from .reading import SourceTree, open_source
+from .reports import TableReport, TrainReport
+from .scanning import scan
+
+__all__ = ("train",)
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+def train(
+    sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    target: str | os.PathLike[str],
+    *,
+    plan: Plan | None = None,
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    train_steps: int | None = None,
+    train_time: float | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    skip_unreadable: bool = False,
+    force: bool = False,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> TrainReport:
+    """Train models on a sample of one or more files, for ``compress(..., model=target)``.
+
+    Parameters
+    ----------
+    sources
+        ROOT files with the same trees and branches.
+    target
+        The model file to write.
+    plan, keep, drop, train_steps, train_time, device, seed, skip_unreadable, force, jobs, progress
+        As for `hepbaler.compress`.
+
+    Raises
+    ------
+    InputError
+        If the files differ in trees or branches.
+    ModelError
+        If no table is large enough for a model to pay.
+    OutputError
+        If the target exists, or cannot be written.
+    """
+    plan = plan or Plan()
+    tell = progress or (lambda *_: None)
+    paths = [str(s) for s in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
+    training = Training(train_steps, train_time, device, seed, jobs)
+    check_target(target, overwrite=force)
+    seconds = {"scan": 0.0, "train": 0.0}
+    models: list[TrainedTable] = []
+    tables: list[TableReport] = []
+    with ExitStack() as stack:
+        files: list[dict[str, SourceTree]] = []
+        notes: list[str] = []
+        for path in paths:
+            opened = stack.enter_context(open_source(path))
+            trees, left_out = select_trees(opened, keep, drop, plan)
+            if left_out and not skip_unreadable:
+                raise UnreadableBranches(cannot_carry(path, left_out))
+            files.append({tree.path: tree for tree in trees})
+            notes += opened.notes
+        if not files:
+            msg = "there is no file to train on"
+            raise InputError(msg)
+        for path, held in zip(paths[1:], files[1:], strict=True):
+            if held.keys() != files[0].keys():
+                msg = f"{path} holds the trees {', '.join(held)}, and {paths[0]} the trees {', '.join(files[0])}"
+                raise InputError(msg)
+        for name in files[0]:
+            tree = chain([(path, held[name]) for path, held in zip(paths, files, strict=True)])
+            start = time.perf_counter()
+            total = tree.num_entries
+            found = scan(
+                tree,
+                tree.clusters(CLUSTER_BYTES),
+                seed=seed,
+                progress=lambda done, total=total: tell("scan", done, total),
+            )
+            prepared = prepare(tree, found, plan)
+            seconds["scan"] += time.perf_counter() - start
+            start = time.perf_counter()
+            learned = learn(prepared, training, lambda done, n: tell("train", done, n))
+            seconds["train"] += time.perf_counter() - start
+            models += [model for _, model in learned]
+            for index, model in learned:
+                table = prepared.schema.tables[index]
+                stored = [key for key in table.columns if key in prepared.sample]
+                rows = prepared.rows[index]
+                tables.append(
+                    TableReport(
+                        tree=name,
+                        name=table.name,
+                        rows=rows,
+                        columns=len(table.columns),
+                        stored=len(stored),
+                        learned=len(model.coder.columns),
+                        raw_bytes=0,
+                        plain_bytes=int(sum(prepared.plain_bits[key] * rows / 8 for key in stored)),
+                        archive_bytes=len(model.coder.to_bytes()),
+                    )
+                )
+    if not models:
+        msg = f"no table of {', '.join(paths[:3])} is large enough for a model to be smaller than plain coding"
+        raise ModelError(msg)
+    steps = {f"{model.tree}:{model.table}": model.steps for model in models}
+    meta = {
+        "writer": writer_info(),
+        "sources": [Path(path).name for path in paths],
+        "settings": {"plan": plan.to_dict(), "seed": seed, "train_steps": steps, "train_time": train_time},
+    }
+    size = save_models(target, models, meta=meta, overwrite=force)
+    return TrainReport(tuple(paths), str(target), size, tuple(tables), seconds, steps, tuple(notes))
