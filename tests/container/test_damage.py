@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import gzip
 import struct
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,6 +44,31 @@ def test_every_byte_flipped(small, read_all, mask):
         flipped[at] ^= mask
         with pytest.raises(FormatError):
             read_all(ContainerReader(bytes(flipped)))
+
+
+def test_every_byte_flipped_where_index_and_meta_are_compressed(read_all):
+    data = (Path(__file__).resolve().parents[1] / "golden/v1/container_repeated.hbal").read_bytes()
+    footer = Trailer.unpack(data[-TRAILER_SIZE:], len(data), "golden").index_offset
+    for at in range(footer, len(data)):
+        with pytest.raises(FormatError):
+            read_all(ContainerReader(data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]))
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=5), st.booleans())
+@settings(max_examples=300)
+def test_frames_forged_with_right_checksums(changes, in_index):
+    """No byte of a zstd frame leads to anything but an error of the family."""
+    data = (Path(__file__).resolve().parents[1] / "golden/v1/container_repeated.hbal").read_bytes()
+    old = Trailer.unpack(data[-TRAILER_SIZE:], len(data), "golden")
+    index = bytearray(data[old.index_offset : old.meta_offset])
+    meta = bytearray(data[old.meta_offset : -TRAILER_SIZE])
+    for at, value in changes:
+        frame = index if in_index else meta
+        # Most of what can be said wrongly is said in the first bytes of a frame.
+        frame[at % (len(frame) if at % 2 else 16)] = value
+    trailer = dataclasses.replace(old, index_checksum=checksum64(bytes(index)), meta_checksum=checksum64(bytes(meta)))
+    with contextlib.suppress(FormatError):
+        ContainerReader(data[: old.index_offset] + bytes(index) + bytes(meta) + trailer.pack())
 
 
 def test_bytes_inserted_removed_or_appended(small, read_all):

@@ -40,7 +40,6 @@ def __dir__() -> tuple[str, ...]:
 
 
 TAIL_SIZE = 2**16
-_GAP = 2**16
 _CHECK_BATCH = 2**24
 
 
@@ -283,7 +282,9 @@ class ContainerReader:
     def __getstate__(self) -> tuple[Any, ...]:
         source, storage_options, features = self._arguments
         # A relative path means something else in another working directory.
-        return (source if isinstance(source, bytes) else self.name, storage_options, features)
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            return (bytes(source), storage_options, features)
+        return (self.name, storage_options, features)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         source, storage_options, features = state
@@ -322,7 +323,7 @@ class ContainerReader:
         starts, stops = pages.parcel_starts[parcels], pages.parcel_stops[parcels]
         if not len(parcels):
             return []
-        apart = np.flatnonzero(starts[1:] - stops[:-1] > _GAP) + 1
+        apart = np.flatnonzero(starts[1:] - stops[:-1] > self._source.gap) + 1
         first = np.concatenate([[0], apart])
         last = np.concatenate([apart, [len(parcels)]]) - 1
         ranges = list(zip(starts[first].tolist(), stops[last].tolist(), strict=True))

@@ -36,10 +36,13 @@ class Source(Protocol):
         For messages.
     size
         In bytes.
+    gap
+        Ranges no further apart than this many bytes are better read as one.
     """
 
     name: str
     size: int
+    gap: int
 
     def read(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Return the bytes of each range (start, stop), 0 <= start <= stop <= size."""
@@ -60,6 +63,8 @@ def _short(name: str, start: int, stop: int, found: int) -> TruncatedFile:
 class BytesSource:
     """Bytes in memory."""
 
+    gap = 0
+
     def __init__(self, data: bytes) -> None:
         self.name = "<bytes>"
         self.size = len(data)
@@ -75,6 +80,8 @@ class BytesSource:
 
 class LocalSource:
     """A local file, read at positions: many threads may read at once."""
+
+    gap = 2**16
 
     def __init__(self, path: str) -> None:
         self.name = path
@@ -143,6 +150,9 @@ class LocalSource:
 
 class RemoteSource:
     """Any URL that fsspec understands, also chained (``simplecache::https://...``)."""
+
+    # What a wide-area connection carries in the time of a round trip.
+    gap = 2**18
 
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
         from fsspec.core import url_to_fs
