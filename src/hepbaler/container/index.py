@@ -168,11 +168,15 @@ def encode_index(
 
 
 class _Cursor:
-    """Takes bytes from the index one field after the other, never more than there are."""
+    """Takes bytes from the index one field after the other, never more than there are.
 
-    def __init__(self, raw: bytes, name: str) -> None:
+    `offset` is where the index lies in the file, for errors.
+    """
+
+    def __init__(self, raw: bytes, offset: int, name: str) -> None:
         self.raw = memoryview(raw)
         self.position = 0
+        self.offset = offset
         self.name = name
 
     def take(self, count: int, what: str) -> memoryview:
@@ -185,7 +189,7 @@ class _Cursor:
 
     def error(self, reason: str, *, expected: object = None, found: object = None) -> CorruptFile:
         msg = f"{self.name} is damaged: in the index, at byte {self.position} of it, {reason}"
-        return CorruptFile(msg, section="index", offset=self.position, expected=expected, found=found)
+        return CorruptFile(msg, section="index", offset=self.offset, expected=expected, found=found)
 
     def limit(self, value: int, most: int, what: str) -> None:
         if value > most:
@@ -209,7 +213,7 @@ class Index:
         CorruptFile
             Also when the pieces leave a hole before `end` or reach beyond it.
         """
-        cursor = _Cursor(raw, name)
+        cursor = _Cursor(raw, end, name)
         n_trees, n_sections, n_pieces = _HEAD.unpack(cursor.take(_HEAD.size, "head"))
         cursor.limit(n_trees, MAX_TREES, "trees")
         cursor.limit(n_sections, MAX_SECTIONS, "sections")
