@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from .container import ContainerReader
 from .errors import ColumnNotFound, CorruptFile, UnsupportedFeature
@@ -113,7 +113,11 @@ class Archive(Mapping[str, Any]):
         objects = self._reader.meta.get("objects")
         if not isinstance(objects, list):
             return {}
-        return {str(o["path"]): str(o["classname"]) for o in objects if isinstance(o, dict) and {"path", "classname"} <= o.keys()}
+        return {
+            str(o["path"]): str(o["classname"])
+            for o in objects
+            if isinstance(o, dict) and {"path", "classname"} <= o.keys()
+        }
 
     def objects_file(self) -> bytes | None:
         """A ROOT file with everything that is not a tree, or None if there was nothing else."""
@@ -124,7 +128,7 @@ class Archive(Mapping[str, Any]):
 
     def __getitem__(self, path: str) -> Any:
         """A `Tree`, or another object of the ROOT file as uproot reads it."""
-        plain = path.split(";")[0].strip("/")
+        plain = path.split(";", maxsplit=1)[0].strip("/")
         if plain in self._trees:
             return self._trees[plain]
         if plain in self._objects():
@@ -135,9 +139,9 @@ class Archive(Mapping[str, Any]):
         raise ColumnNotFound(msg)
 
     def _object(self, path: str) -> Any:
-        import io  # noqa: PLC0415
+        import io
 
-        import uproot  # noqa: PLC0415  (slow, and needed for objects alone)
+        import uproot
 
         stored = self.objects_file()
         if stored is None:
@@ -151,7 +155,7 @@ class Archive(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self.classnames())
 
-    def __enter__(self) -> Archive:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -172,7 +176,7 @@ class Archive(Mapping[str, Any]):
             ``bytes`` by part, ``ratio`` against the source and against raw arrays, ``source``, ``writer``,
             ``settings``, ``trees`` with their tables and columns (bound, grid, coder, bytes), ``objects``, ``notes``.
         """
-        from .describing import describe  # noqa: PLC0415
+        from .describing import describe
 
         return describe(self)
 

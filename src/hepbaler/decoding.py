@@ -121,12 +121,11 @@ class ClusterDecoder:
                 continue
             coder = self._coder(number)
             pages, inputs = coder.needed([key])
-            for name in pages:
-                names.add(f"@latents/{number}" if name == LATENTS else name)
-            for name in inputs:
-                todo.append(
-                    self._counts_of(number) if name.startswith("@") else self._header.schema.same_as.get(name, name)
-                )
+            names.update(f"@latents/{number}" if name == LATENTS else name for name in pages)
+            todo += [
+                self._counts_of(number) if name.startswith("@") else self._header.schema.same_as.get(name, name)
+                for name in inputs
+            ]
         return sorted(names, key=self._slots.__getitem__)
 
     def _counts_of(self, number: int) -> str:

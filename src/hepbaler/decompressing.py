@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +127,7 @@ def root_name(archive: str) -> Path:
 def _clusters(tree: Tree, progress: Progress | None) -> Iterator[Mapping[str, ak.Array]]:
     borders = tree.common_entry_offsets()
     names = tree.keys()
-    for start, stop in zip(borders, borders[1:], strict=False):
+    for start, stop in pairwise(borders):
         yield tree.branch_arrays(names, start, stop)
         if progress is not None:
             progress("restore", stop, tree.num_entries)

@@ -28,11 +28,15 @@ def describe(archive: Archive) -> dict[str, Any]:
         size of the archive with everything in it, ``ratio.arrays`` the same for plain arrays.
     """
     reader, meta = archive.reader, archive.meta
-    sections = {name: size for name, size in reader.bytes_by_part().items()}
+    sections = reader.bytes_by_part()
     trees = []
     pages = latents = 0
     for number, tree in enumerate(archive.trees.values()):
-        sizes = reader.sizes(number).sum(axis=0, dtype=np.int64) if tree.header.n_clusters else np.zeros(tree.header.n_slots, np.int64)
+        sizes = (
+            reader.sizes(number).sum(axis=0, dtype=np.int64)
+            if tree.header.n_clusters
+            else np.zeros(tree.header.n_slots, np.int64)
+        )
         n_columns = len(tree.header.schema.columns)
         pages += int(sizes[:n_columns].sum())
         latents += int(sizes[n_columns:].sum())
@@ -40,7 +44,8 @@ def describe(archive: Archive) -> dict[str, Any]:
     models = sum(size for name, size in sections.items() if name.startswith("section:model/"))
     objects = sections.get("section:objects", 0)
     total = reader.size
-    source = meta.get("source") if isinstance(meta.get("source"), dict) else {}
+    source = meta.get("source")
+    source = source if isinstance(source, dict) else {}
     raw = sum(table["raw_bytes"] for tree in trees for table in tree["tables"])
     return {
         "path": archive.path,
@@ -108,7 +113,9 @@ def _tree(header: TreeHeader, sizes: np.ndarray[Any, np.dtype[np.int64]], sectio
     tables = []
     for table in schema.tables:
         models = [entry for entry in header.models if entry.table == table.index]
-        n_latents = sum(int(sizes[slots[f"@latents/{i}"]]) for i, e in enumerate(header.models) if e.table == table.index)
+        n_latents = sum(
+            int(sizes[slots[f"@latents/{i}"]]) for i, e in enumerate(header.models) if e.table == table.index
+        )
         n_models = sum(sections.get(f"section:{entry.section}", 0) for entry in models)
         tables.append(
             {

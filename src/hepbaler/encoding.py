@@ -223,7 +223,9 @@ class ClusterEncoder:
         for key, other in schema.same_as.items():
             a, b = columns[key], columns[other]
             if not np.array_equal(_bits(a), _bits(b)):
-                msg = f"columns {key!r} and {other!r} were equal and are no more: did the file change while it was read?"
+                msg = (
+                    f"columns {key!r} and {other!r} were equal and are no more: did the file change while it was read?"
+                )
                 raise InputError(msg)
         for key, bits in self._header.constants.items():
             if len(columns[key]) and not np.all(_bits(columns[key]) == bits):

@@ -6,9 +6,10 @@ types, names and references and raises `CorruptFile`, so that nothing behind it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from itertools import pairwise
+from typing import Any, NoReturn, TypeVar
 
 from .bounds import Choice
 from .errors import CorruptFile
@@ -34,7 +35,14 @@ MAX_DEPTH = 24
 MAX_ROWS = 1 << 40
 MAX_CLUSTER_ROWS = 1 << 28
 DTYPES = frozenset(
-    ["bool", *(f"{kind}int{n}" for kind in ("", "u") for n in (8, 16, 32, 64)), "float16", "float32", "float64", "unknown"]
+    [
+        "bool",
+        *(f"{kind}int{n}" for kind in ("", "u") for n in (8, 16, 32, 64)),
+        "float16",
+        "float32",
+        "float64",
+        "unknown",
+    ]
 )
 _KINDS = ("entries", "list", "regular", "variant")
 
@@ -142,7 +150,7 @@ class TreeHeader:
         CorruptFile
             If anything in `data` contradicts the format or itself.
         """
-        from .layouts import columns_of  # noqa: PLC0415  (awkward is slow to import)
+        from .layouts import columns_of
 
         tree = _typed(data, dict, "tree")
         branches = tuple(_branch_from_dict(item) for item in _get(tree, "branches", list))
@@ -150,8 +158,10 @@ class TreeHeader:
         keys = [column.key for column in columns]
         if len(set(keys)) != len(keys):
             _fail("two columns have the same key")
-        n = len(columns)
-        key_of = lambda i: keys[_index(i, n, "column")]  # noqa: E731
+
+        def key_of(number: object) -> str:
+            return keys[_index(number, len(keys), "column")]
+
         tables = _tables_from_list(_get(tree, "tables", list), key_of, columns)
         same_as = {key_of(a): key_of(b) for a, b in (_pair(item) for item in _get(tree, "same_as", list))}
         home = {key: table.index for table in tables for key in table.columns}
@@ -221,7 +231,9 @@ def layout_from_dict(data: object, depth: int = 0) -> Layout:
     if "list" in node:
         text = node.get("text")
         content = layout_from_dict(inner, depth + 1)
-        if text not in (None, "utf8", "bytes") or (text and not (isinstance(content, Values) and content.dtype == "uint8")):
+        if text not in (None, "utf8", "bytes") or (
+            text and not (isinstance(content, Values) and content.dtype == "uint8")
+        ):
             _fail(f"text of unknown kind {text!r}")
         return ListLayout(_get(node, "list", str), content, text, _array(node, "set"))
     if "regular" in node:
@@ -239,7 +251,7 @@ def layout_from_dict(data: object, depth: int = 0) -> Layout:
     if "union" in node:
         contents = _typed(inner, list, "union")
         return UnionLayout(_get(node, "union", str), tuple(layout_from_dict(item, depth + 1) for item in contents))
-    return _fail("a layout of unknown kind")
+    _fail("a layout of unknown kind")
 
 
 def _array(node: dict[str, Any], allowed: str) -> str | None:
@@ -282,16 +294,18 @@ def _table_to_dict(table: Table, number: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _tables_from_list(data: list[Any], key_of: Any, columns: tuple[Column, ...]) -> tuple[Table, ...]:
-    tables = []
+def _tables_from_list(data: list[Any], key_of: Callable[[object], str], columns: tuple[Column, ...]) -> tuple[Table, ...]:
+    tables: list[Table] = []
     seen: set[str] = set()
     for i, item in enumerate(data):
         node = _typed(item, dict, "table")
         parent, kind = node.get("parent"), node.get("kind")
-        if kind not in _KINDS or type(parent) is not int or not (-1 if i == 0 else 0) <= parent < max(i, 1) - (i == 0):
-            _fail(f"table {i} has no parent before it")
-        if (kind == "entries") != (i == 0):
-            _fail(f"table {i} cannot be of kind {kind!r}")
+        if kind not in _KINDS or (kind == "entries") != (i == 0):
+            _fail(f"table {i} cannot be of kind {kind!r:.40}")
+        if i == 0:
+            parent = -1 if parent == -1 else _fail("the first table has a parent")
+        else:
+            parent = _index(parent, i, "table before its children")
         counts = node.get("counts")
         keys = tuple(key_of(k) for k in _get(node, "columns", list))
         if seen.intersection(keys):
@@ -300,15 +314,16 @@ def _tables_from_list(data: list[Any], key_of: Any, columns: tuple[Column, ...])
         counts_key = None if counts is None else key_of(counts)
         if kind in ("list", "variant") and (counts_key is None or counts_key not in tables[parent].columns):
             _fail(f"table {i} has no counts in its parent")
-        tables.append(
-            Table(i, _get(node, "name", str), parent, kind, counts_key, _count(node.get("size"), "size"), keys)
-        )
+        size = _count(node.get("size"), "size")
+        tables.append(Table(i, _get(node, "name", str), parent, kind, counts_key, size, keys))
     if not tables or seen != {column.key for column in columns}:
         _fail("the tables do not hold every column once")
     return tuple(tables)
 
 
-def _rows_from_list(data: list[Any], tables: tuple[Table, ...], borders: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+def _rows_from_list(
+    data: list[Any], tables: tuple[Table, ...], borders: tuple[int, ...]
+) -> tuple[tuple[int, ...], ...]:
     rows = tuple(tuple(_count(n, "rows") for n in _typed(row, list, "rows")) for row in data)
     if len(rows) != len(tables) or any(len(row) != len(borders) - 1 for row in rows):
         _fail("the numbers of rows do not fit the clusters")
@@ -316,7 +331,7 @@ def _rows_from_list(data: list[Any], tables: tuple[Table, ...], borders: tuple[i
         _fail("a cluster claims too many rows")
     for table in tables:
         if table.kind == "entries":
-            expected = tuple(b - a for a, b in zip(borders, borders[1:], strict=False))
+            expected = tuple(b - a for a, b in pairwise(borders))
         elif table.kind == "regular":
             expected = tuple(n * table.size for n in rows[table.parent])
         else:
@@ -326,7 +341,7 @@ def _rows_from_list(data: list[Any], tables: tuple[Table, ...], borders: tuple[i
     return rows
 
 
-def _model(data: object, tables: tuple[Table, ...], key_of: Any) -> ModelEntry:
+def _model(data: object, tables: tuple[Table, ...], key_of: Callable[[object], str]) -> ModelEntry:
     node = _typed(data, dict, "model")
     table = _index(node.get("table"), len(tables), "table")
     keys = tuple(key_of(k) for k in _get(node, "columns", list))
@@ -339,7 +354,7 @@ def _choice(data: object, where: str) -> Choice:
     try:
         return Choice.from_dict(_typed(data, dict, where))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        return _fail(f"a grid cannot be read: {error}")
+        _fail(f"a grid cannot be read: {error}")
 
 
 def _bits(text: object) -> int:
@@ -378,6 +393,6 @@ def _index(value: object, n: int, what: str) -> int:
     return value
 
 
-def _fail(reason: str) -> Any:
+def _fail(reason: str) -> NoReturn:
     msg = f"the header contradicts itself: {reason}"
     raise CorruptFile(msg, section="meta")

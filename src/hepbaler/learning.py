@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,7 +76,7 @@ def learn(
     if not tables:
         return []
     need("torch", extra="train")
-    from .training import fit  # noqa: PLC0415  (torch)
+    from .training import fit
 
     settings = _settings(prepared, tables, training)
     total = sum(s.steps for s in settings)
@@ -112,9 +112,7 @@ def learn(
     return out
 
 
-def reuse(
-    models: Sequence[TrainedTable], prepared: Prepared, scan: Scan, plan: Plan
-) -> list[tuple[int, TrainedTable]]:
+def reuse(models: Sequence[TrainedTable], prepared: Prepared, scan: Scan, plan: Plan) -> list[tuple[int, TrainedTable]]:
     """Place models that were trained before.
 
     Raises
@@ -130,11 +128,19 @@ def reuse(
             key: plan.bound_for(column_of[key].branch, column_of[key].dtype, column_of[key].role, tree=model.tree)
             for key in model.choices
         }
-        other = [f"{key} ({asked[key]}, not {model.choices[key].bound})" for key in asked if asked[key] != model.choices[key].bound]
+        other = [
+            f"{key} ({asked[key]}, not {model.choices[key].bound})"
+            for key in asked
+            if asked[key] != model.choices[key].bound
+        ]
         if other:
             msg = f"the model of table {model.table!r} was trained for other bounds: {', '.join(other[:8])}"
             raise ModelError(msg)
-        misfits = [key for key in model.choices if key in prepared.sample and _misfit(scan.sample[key], model.choices[key]) > MAX_MISFIT]
+        misfits = [
+            key
+            for key in model.choices
+            if key in prepared.sample and _misfit(scan.sample[key], model.choices[key]) > MAX_MISFIT
+        ]
         if misfits:
             msg = f"the grids of the model of table {model.table!r} do not hold the values of {', '.join(misfits[:8])}; train a new one"
             raise ModelError(msg)

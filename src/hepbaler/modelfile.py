@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,9 +60,7 @@ class TrainedTable:
         return tuple(key for key in (*self.coder.names, *self.coder.inputs) if not key.startswith("@"))
 
 
-def save_models(
-    path: str | Path, models: Sequence[TrainedTable], *, meta: Mapping[str, Any], overwrite: bool
-) -> int:
+def save_models(path: str | os.PathLike[str], models: Sequence[TrainedTable], *, meta: Mapping[str, Any], overwrite: bool) -> int:
     """Write a model file; returns its size in bytes."""
     with ContainerWriter(path, overwrite=overwrite) as writer:
         entries = []
@@ -83,7 +82,7 @@ def save_models(
     return Path(path).stat().st_size
 
 
-def load_models(path: str | Path) -> tuple[TrainedTable, ...]:
+def load_models(path: str | os.PathLike[str]) -> tuple[TrainedTable, ...]:
     """Read a model file.
 
     Raises
@@ -93,7 +92,7 @@ def load_models(path: str | Path) -> tuple[TrainedTable, ...]:
     FormatError
         If it is damaged.
     """
-    from .training import Encoder  # noqa: PLC0415  (torch)
+    from .training import Encoder
 
     with ContainerReader(path) as reader:
         if reader.meta.get("kind") != MODEL_KIND:
@@ -132,7 +131,9 @@ def fits(model: TrainedTable, schema: TreeSchema) -> int:
     if missing:
         msg = f"the model of table {model.table!r} does not fit tree {schema.path!r}: no column {_some(missing)}; train a new one, or compress without --model"
         raise ModelError(msg)
-    other = [f"{key} ({dtypes[key]}, not {model.dtypes[key]})" for key in model.columns if dtypes[key] != model.dtypes[key]]
+    other = [
+        f"{key} ({dtypes[key]}, not {model.dtypes[key]})" for key in model.columns if dtypes[key] != model.dtypes[key]
+    ]
     if other:
         msg = f"the model of table {model.table!r} does not fit tree {schema.path!r}: other types of {_some(other)}"
         raise ModelError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import platform
 import time
@@ -24,6 +25,7 @@ from .learning import Training, encoder_of, learn, reuse
 from .modelfile import TrainedTable, load_models
 from .preparing import Prepared, prepare
 from .reading import Source, SourceTree, open_source
+from .reading.tree import matching
 from .reports import CompressReport, TableReport
 from .scanning import read_columns, scan
 from .version import __version__
@@ -158,7 +160,8 @@ def compress(
                 "raw_bytes": total.raw_bytes,
                 "trees": [header.to_dict() for header in headers],
                 "objects": [
-                    {"path": o.path, "classname": o.classname, "cycle": o.cycle, "title": o.title} for o in opened.objects
+                    {"path": o.path, "classname": o.classname, "cycle": o.cycle, "title": o.title}
+                    for o in opened.objects
                 ],
                 "notes": [*opened.notes, *total.notes],
                 "left_out": left_out,
@@ -217,11 +220,30 @@ def select_trees(
         msg = f"no branch of {source.path} matches the bound for {unused[0]!r}"
         raise InputError(msg)
     trees = _select(source, keep, drop) if keep or drop else list(source.trees)
-    left_out = [f"{tree.path}:{item.name} ({item.typename}): {item.reason}" for tree in trees for item in tree.unreadable]
+    left_out = [
+        f"{tree.path}:{item.name} ({item.typename}): {item.reason}" for tree in trees for item in tree.unreadable
+    ]
     if (keep or drop) and not any(tree.branches for tree in trees):
         msg = f"--keep and --drop leave no branch of {source.path}"
         raise InputError(msg)
     return trees, left_out
+
+
+def _select(source: Source, keep: Sequence[str], drop: Sequence[str]) -> list[SourceTree]:
+    names = {tree.path: [b.name for b in (*tree.branches, *tree.unreadable)] for tree in source.trees}
+    for pattern in keep:
+        if not any(matching([pattern], held) for held in names.values()):
+            known = [name for held in names.values() for name in held]
+            near = difflib.get_close_matches(pattern, known, n=3, cutoff=0.4)
+            hint = f"; nearest: {', '.join(map(repr, near))}" if near else ""
+            msg = f"no branch of {source.path} matches --keep {pattern!r}{hint}"
+            raise InputError(msg)
+    trees = []
+    for tree in source.trees:
+        own = [pattern for pattern in keep if matching([pattern], names[tree.path])]
+        if own or not keep:
+            trees.append(tree.select(own, drop))
+    return trees
 
 
 def refuse_input_as_output(source: str, target: Path) -> None:

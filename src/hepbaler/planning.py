@@ -73,8 +73,8 @@ def _lines(tree: SourceTree, plan: Plan, progress: Progress | None) -> list[Plan
         found = columns[branch.name]
         # Of a branch with several leaves the first float speaks, for only floats have a choice.
         floats = [column for column in found if column.dtype.startswith("float")]
-        values = [column for column in found if column.role in ("values", "text")]
-        speaker = (floats or values or list(found))[0]
+        leaves = [column for column in found if column.role in ("values", "text")]
+        speaker = (floats or leaves or list(found))[0]
         bound = plan.bound_for(branch.name, speaker.dtype, speaker.role, tree=tree.path)
         lines.append(PlanLine(tree.path, branch.name, branch.typename, facts[speaker.key].describe(), bound))
     return lines

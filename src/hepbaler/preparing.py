@@ -122,14 +122,13 @@ def _schema(tree: SourceTree | ChainedTree, scan: Scan, plan: Plan, protected: f
     same_as = {
         key: other
         for key, other in same_as.items()
-        if key not in protected
-        and _bound(plan, tree.path, column_of[key]) == _bound(plan, tree.path, column_of[other])
+        if key not in protected and _bound(plan, tree.path, column_of[key]) == _bound(plan, tree.path, column_of[other])
     }
     return TreeSchema(
         path=tree.path,
         cycle=tree.cycle,
         title=tree.title,
-        kind=tree.kind,
+        kind="RNTuple" if tree.kind == "RNTuple" else "TTree",
         num_entries=tree.num_entries,
         branches=tree.branches,
         columns=scan.columns,
@@ -154,4 +153,3 @@ def _cost(integers: IntArray, codecs: tuple[plain.Codec, ...]) -> float:
         return 0.0
     part = integers[: min(len(integers), _COST_SAMPLE)]
     return 8.0 * len(plain.encode(part, codecs)) / len(part)
-

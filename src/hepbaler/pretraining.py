@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from .bounds import Plan
@@ -91,12 +92,11 @@ def train(
         for name in files[0]:
             tree = chain([(path, held[name]) for path, held in zip(paths, files, strict=True)])
             start = time.perf_counter()
-            total = tree.num_entries
             found = scan(
                 tree,
                 tree.clusters(CLUSTER_BYTES),
                 seed=seed,
-                progress=lambda done, total=total: tell("scan", done, total),
+                progress=partial(_scanned, tell, tree.num_entries),
             )
             prepared = prepare(tree, found, plan)
             seconds["scan"] += time.perf_counter() - start
@@ -132,3 +132,7 @@ def train(
     }
     size = save_models(target, models, meta=meta, overwrite=force)
     return TrainReport(tuple(paths), str(target), size, tuple(tables), seconds, steps, tuple(notes))
+
+
+def _scanned(tell: Progress, total: int, done: int) -> None:
+    tell("scan", done, total)

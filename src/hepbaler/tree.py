@@ -221,7 +221,7 @@ class Tree:
 
     def branch_arrays(self, names: Sequence[str], start: int, stop: int) -> dict[str, ak.Array]:
         """Arrays of some branches in an entry range that lies in the tree, by name."""
-        import awkward as ak  # noqa: PLC0415  (slow to import, and not needed for the header)
+        import awkward as ak
 
         borders = self._header.borders
         clusters = range(0)
@@ -229,7 +229,9 @@ class Tree:
             clusters = range(bisect_right(borders, start) - 1, bisect_left(borders, stop))
         keys = [column.key for name in names for column in columns_of(self._branches[name])]
         pieces: dict[str, list[ak.Array]] = {name: [] for name in names}
-        empty = {column.key: np.empty(0, column.dtype) for column in self._header.schema.columns} if not clusters else {}
+        empty = (
+            {column.key: np.empty(0, column.dtype) for column in self._header.schema.columns} if not clusters else {}
+        )
         for cluster in clusters:
             columns = self._decoder.columns([cluster], keys)[0]
             self._check_counts(columns, cluster)
@@ -283,9 +285,7 @@ class TreeBranch:
         """Number of entries."""
         return self._tree.num_entries
 
-    def array(
-        self, *, entry_start: int | None = None, entry_stop: int | None = None, library: Library = "ak"
-    ) -> Any:
+    def array(self, *, entry_start: int | None = None, entry_stop: int | None = None, library: Library = "ak") -> Any:
         """Read this branch alone; parameters as for `Tree.arrays`."""
         arrays = self._tree.arrays(self.name, entry_start=entry_start, entry_stop=entry_stop, library=library)
         return arrays[self.name]
@@ -301,27 +301,29 @@ def _piece(branch: Branch, columns: dict[str, NDArray[Any]], n: int, first: int,
     return unflatten(branch.layout, own, last - first)
 
 
-def _as_library(arrays: dict[str, ak.Array], n: int, library: Library) -> Any:
-    import awkward as ak  # noqa: PLC0415
+def _as_library(arrays: dict[str, ak.Array], n: int, library: str) -> Any:
+    import awkward as ak
 
     if library == "ak":
         return ak.Array(ak.contents.RecordArray([a.layout for a in arrays.values()], list(arrays), length=n))
-    if library == "np":
-        return {name: _to_numpy(array) for name, array in arrays.items()}
-    msg = f'library should be "ak" or "np", not {library!r}'
-    raise ValueError(msg)
+    if library != "np":
+        msg = f'library should be "ak" or "np", not {library!r}'
+        raise ValueError(msg)
+    return {name: _to_numpy(array) for name, array in arrays.items()}
 
 
 def _to_numpy(array: ak.Array) -> NDArray[Any]:
-    import awkward as ak  # noqa: PLC0415
+    import awkward as ak
 
     layout = array.layout
     if layout.is_numpy or (layout.is_regular and layout.purelist_isregular and not layout.is_record):
         return np.asarray(ak.to_numpy(array))
     out = np.empty(len(array), dtype=object)
     for i, item in enumerate(array):
-        out[i] = np.asarray(item) if isinstance(item, ak.Array) and item.layout.is_numpy else (
-            item.to_list() if isinstance(item, ak.Array | ak.Record) else item
+        out[i] = (
+            np.asarray(item)
+            if isinstance(item, ak.Array) and item.layout.is_numpy
+            else (item.to_list() if isinstance(item, ak.Array | ak.Record) else item)
         )
     return out
 

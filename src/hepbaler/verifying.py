@@ -27,7 +27,6 @@ __all__ = ("ColumnCheck", "VerifyReport", "verify")
 Progress = Callable[[str, int, int], None]
 
 
-
 def __dir__() -> tuple[str, ...]:
     return __all__
 
@@ -121,7 +120,7 @@ def verify(
     InputError
         If the original cannot be read, or does not hold the trees of the archive.
     """
-    from .reading import open_source  # noqa: PLC0415  (uproot is not needed to check an archive alone)
+    from .reading import open_source
 
     with open_archive(archive) as opened:
         n_bytes = 0
@@ -154,7 +153,7 @@ def _decode(tree: Tree, cluster: int) -> dict[str, NDArray[Any]]:
 
 
 def _compare(archive: Archive, source: Source, progress: Progress | None) -> tuple[list[ColumnCheck], list[str]]:
-    from .layouts import flatten  # noqa: PLC0415
+    from .layouts import flatten
 
     originals = {tree.path: tree for tree in source.trees}
     checks: list[ColumnCheck] = []

@@ -79,7 +79,9 @@ def test_a_cut_page_is_corrupt():
 def test_exceptions_come_back(n_rows, data):
     rows = data.draw(st.lists(st.integers(0, n_rows - 1), unique=True, max_size=20))
     positions = np.array(sorted(rows), np.int64)
-    patterns = np.array(data.draw(st.lists(st.integers(0, 2**64 - 1), min_size=len(rows), max_size=len(rows))), np.uint64)
+    patterns = np.array(
+        data.draw(st.lists(st.integers(0, 2**64 - 1), min_size=len(rows), max_size=len(rows))), np.uint64
+    )
     payload = data.draw(st.binary(max_size=20))
     found = split_page(join_page(positions, patterns, payload), n_rows)
     assert np.array_equal(found[0], positions)

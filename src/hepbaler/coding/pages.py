@@ -35,7 +35,14 @@ def join_page(positions: NDArray[np.int64], patterns: NDArray[np.uint64], payloa
         return b"\0" + payload
     where = plain.encode(np.diff(positions, prepend=-1) - 1)
     what = plain.encode(patterns.view(np.int64))
-    return plain.write_varint(len(positions)) + plain.write_varint(len(where)) + plain.write_varint(len(what)) + where + what + payload
+    return (
+        plain.write_varint(len(positions))
+        + plain.write_varint(len(where))
+        + plain.write_varint(len(what))
+        + where
+        + what
+        + payload
+    )
 
 
 def split_page(page: bytes, n_rows: int) -> tuple[NDArray[np.int64], NDArray[np.uint64], bytes]:
