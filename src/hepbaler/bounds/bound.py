@@ -89,9 +89,6 @@ class Bound:
         BoundError
             The text is none of these.
         """
-        if not isinstance(text, str):
-            msg = f"a bound is written as text, not as {text!r}; {_WAY_OUT}"
-            raise BoundError(msg)
         kind, equals, number = (part.strip() for part in text.partition("="))
         if kind == "exact" and not equals:
             return cls("exact")

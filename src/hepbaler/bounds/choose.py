@@ -34,6 +34,8 @@ def __dir__() -> tuple[str, ...]:
 _MOST_EXCEPTIONS = 0.03
 # Bit patterns that would be exceptions get codes of their own from this share of the sample on.
 _FREQUENT = 0.005
+# Sampled values that are enough to count exceptions and distinct values.
+_ENOUGH = 1 << 16
 # Plain coders give so many values a bin each, however far apart their integers are.
 _SHORT_LIST = 64
 # Bins of a log grid are counted below 2^30: finer relative bounds round mantissas instead.
@@ -134,7 +136,7 @@ def _log(ratio: float, dtype: str, specials: tuple[int, ...]) -> Grid:
     if _bits_of_ratio(ratio) > _FINEST_BITS:
         return MantissaGrid(dtype, min(_bits_of_ratio(ratio), form.mantissa))
     r = ratio * (1.0 - _rounding_margin(0.5 / ratio, form))
-    return LogGrid(dtype, specials, form.smallest * (1.0 + r), (1.0 + r) / (1.0 - r))
+    return LogGrid(dtype, specials, first=form.smallest * (1.0 + r), ratio=(1.0 + r) / (1.0 - r))
 
 
 def _hybrid(bits: int, scale: float, dtype: str, specials: tuple[int, ...]) -> Grid:
@@ -144,8 +146,8 @@ def _hybrid(bits: int, scale: float, dtype: str, specials: tuple[int, ...]) -> G
     r = 2.0 ** (-bits - 1) * (1.0 - margin)
     levels = 1 << bits
     step = 2.0 * r * scale
-    edge = (levels + 0.5) * step
-    return HybridGrid(dtype, specials, step, levels, edge * (1.0 + r), (1.0 + r) / (1.0 - r))
+    first = (levels + 0.5) * step * (1.0 + r)
+    return HybridGrid(dtype, specials, first=first, ratio=(1.0 + r) / (1.0 - r), step=step, levels=levels)
 
 
 def _rounding_margin(fineness: float, form: FloatFormat) -> float:
@@ -178,7 +180,8 @@ def _scale_codes(values: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _scale_of_code(codes: NDArray[np.int64]) -> NDArray[np.float64]:
-    return (codes << 47).view(np.float64)
+    scales: NDArray[np.float64] = (codes << 47).view(np.float64)
+    return scales
 
 
 def _scales_already_used(bits: int, scale: float, dtype: str, sizes: NDArray[np.float64]) -> Iterator[float]:
@@ -187,18 +190,22 @@ def _scales_already_used(bits: int, scale: float, dtype: str, sizes: NDArray[np.
     Quantising turns the smallest values into zeros, so the median of what is left is larger than the scale in use, by
     how much depends on the column. But the smallest value is at least one step, and the others are multiples of it.
     """
+    form = float_format(dtype)
+    r = 2.0 ** (-bits - 1) * (1.0 - _rounding_margin(2.0**bits, form))
     smallest = np.unique(np.partition(sizes, min(64, len(sizes) - 1))[:64])[:8]
     ends = _scale_codes(np.array([smallest[0], min(scale * 1.5, smallest[0] * 2.0 ** (bits + 1))]))
     codes = np.arange(max(int(ends[1]) + 1, int(ends[0])), max(int(ends[0]), int(ends[1]) - 4096) - 1, -1)
     scales = _scale_of_code(codes[codes > 0].astype(np.int64))
     with np.errstate(all="ignore"):
-        levels = smallest / (2.0**-bits * (1.0 - _rounding_margin(2.0**bits, float_format(dtype))) * scales[:, None])
-        nearest = np.rint(levels)
-        tolerance = levels * 2.0 ** -float_format(dtype).mantissa + 1e-9
-        on_grid = (np.abs(levels - nearest) <= tolerance) & (nearest >= 1)
+        levels = smallest / (2.0 * r * scales[:, None])
+        off_level = np.abs(levels - np.maximum(np.rint(levels), 1.0)) / levels
         in_log_part = levels > 2.0**bits + 0.25
+        bins = np.log(levels / ((2.0**bits + 0.5) * (1.0 + r))) / math.log((1.0 + r) / (1.0 - r))
+        off_bin = np.abs(bins - np.rint(bins)) * 2.0 * r
+    tolerance = 2.0**-form.mantissa + 2.0**-40
+    on_grid = np.where(in_log_part, off_bin, off_level) <= tolerance
     # A few of the smallest values may have been exceptions.
-    plausible = scales[np.count_nonzero(on_grid | in_log_part, axis=1) >= 0.75 * len(smallest)]
+    plausible = scales[np.count_nonzero(on_grid, axis=1) >= 0.75 * len(smallest)]
     by_distance = plausible[np.argsort(np.abs(np.log2(plausible / scale)), kind="stable")]
     yield from (float(candidate) for candidate in by_distance[:64])
 
@@ -211,12 +218,13 @@ def _changes_nothing(choice: Choice, values: NDArray[Any]) -> bool:
 
 def _pays(choice: Choice, sample: NDArray[Any]) -> bool:
     """Whether few values are exceptions, and whether the grid makes any two values one."""
+    sample = sample[:: len(sample) // _ENOUGH + 1]
     done = quantise(sample, choice)
     if len(done.positions) > _MOST_EXCEPTIONS * len(sample) + 1:
         return False
     before = len(np.unique(bit_patterns(sample)))
-    # A short list of values that all stay apart costs the same when it is kept exactly.
-    return before > _SHORT_LIST or len(np.unique(done.integers)) < before
+    # A short list of recurring values that all stay apart costs the same when it is kept exactly.
+    return before > min(_SHORT_LIST, len(sample) // 16) or len(np.unique(done.integers)) < before
 
 
 def _normal_sizes(sample: NDArray[Any]) -> NDArray[np.float64]:
@@ -224,7 +232,8 @@ def _normal_sizes(sample: NDArray[Any]) -> NDArray[np.float64]:
     form = float_format(sample.dtype)
     sizes = bit_patterns(sample) & bit_patterns(sample).dtype.type(form.sign - 1)
     keep = (sizes >= form.smallest_normal) & (sizes < form.infinity)
-    return sizes[keep].view(form.dtype).astype(np.float64)
+    wide: NDArray[np.float64] = sizes[keep].view(form.dtype).astype(np.float64)
+    return wide
 
 
 def _specials(sample: NDArray[Any]) -> tuple[int, ...]:

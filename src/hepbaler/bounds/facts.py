@@ -9,8 +9,8 @@ import numpy as np
 import xxhash
 from numpy.typing import DTypeLike, NDArray
 
-from .floats import FloatFormat, bit_patterns, float_format, is_float
 from ..errors import InputError
+from .floats import FloatFormat, bit_patterns, float_format, is_float
 
 __all__ = ("ColumnFacts",)
 
@@ -157,7 +157,7 @@ class ColumnFacts:
         self.max = high if self.max is None else max(self.max, high)
         self._all_equal = self.min == self.max
         self.n_zero += len(block) - int(np.count_nonzero(block))
-        self._digest.update(block.astype("<i8"))
+        self._digest.update(block.astype("<i8").data)
 
     def _update_floats(self, block: NDArray[Any], form: FloatFormat) -> None:
         patterns = bit_patterns(block)
@@ -166,7 +166,7 @@ class ColumnFacts:
             self._first = values[:1].copy()
         if self._all_equal:
             self._all_equal = bool((patterns == bit_patterns(self._first)[0]).all())
-        self._digest.update(patterns.astype(patterns.dtype.newbyteorder("<"), copy=False))
+        self._digest.update(patterns.astype(patterns.dtype.newbyteorder("<"), copy=False).data)
 
         one = patterns.dtype.type
         sizes = patterns & one(form.sign - 1)

@@ -66,7 +66,9 @@ class FloatFormat:
         return float(np.finfo(self.dtype).max)
 
 
-_FORMATS = {f.dtype: f for f in (FloatFormat("float16", 10, 16), FloatFormat("float32", 23, 32), FloatFormat("float64", 52, 64))}
+_FORMATS = {
+    f.dtype: f for f in (FloatFormat("float16", 10, 16), FloatFormat("float32", 23, 32), FloatFormat("float64", 52, 64))
+}
 
 
 def is_float(dtype: DTypeLike) -> bool:

@@ -26,7 +26,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..errors import BoundError
 from .floats import bit_patterns, float_format, is_float
-from .ladder import centres, ladder
+from .ladder import Ladder, ladder
 
 __all__ = (
     "FixedGrid",
@@ -154,15 +154,15 @@ class MantissaGrid(Grid):
         sizes = patterns & one(form.sign - 1)
         if shift:
             sizes = (sizes + one(1 << (shift - 1))) >> one(shift)
-        ranks = sizes.astype(np.int64)
-        return np.where(patterns >= one(form.sign), ~ranks, ranks)
+        ranks: IntArray = sizes.astype(np.int64)
+        ranks ^= -(patterns >> one(form.width - 1)).astype(np.int64)  # ~rank for negative values
+        return ranks
 
     def to_values(self, integers: IntArray, dtype: DTypeLike | None = None) -> NDArray[Any]:
         """Return the floats of these ranks."""
         form = float_format(self.dtype)
-        negative = integers < 0
-        sizes = np.where(negative, ~integers, integers).astype(np.uint64) << np.uint64(form.mantissa - self.bits)
-        patterns = sizes | np.where(negative, np.uint64(form.sign), np.uint64(0))
+        negative = integers >> 63  # -1 or 0
+        patterns = (integers ^ negative) << (form.mantissa - self.bits) | negative << (form.width - 1)
         return _as(patterns.astype(form.unsigned).view(form.dtype), dtype)
 
 
@@ -239,10 +239,12 @@ class FixedGrid(_SteppedGrid):
         return super()._complaint() or (None if fine else f"exponent {self.exponent!r} is not from -1000 to 1000")
 
     def _rounded(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.rint(values * 2.0**-self.exponent)
+        rounded: NDArray[np.float64] = np.rint(values * 2.0**-self.exponent)
+        return rounded
 
     def _computed(self, integers: IntArray) -> NDArray[np.float64]:
-        return integers * 2.0**self.exponent
+        values: NDArray[np.float64] = integers.astype(np.float64) * 2.0**self.exponent
+        return values
 
 
 @dataclass(frozen=True)
@@ -257,10 +259,12 @@ class UniformGrid(_SteppedGrid):
         return super()._complaint() or _not_positive(step=self.step)
 
     def _rounded(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.rint(values / self.step)
+        rounded: NDArray[np.float64] = np.rint(values / self.step)
+        return rounded
 
     def _computed(self, integers: IntArray) -> NDArray[np.float64]:
-        return integers * self.step
+        values: NDArray[np.float64] = integers.astype(np.float64) * self.step
+        return values
 
     def doubtful(self, integers: IntArray) -> NDArray[np.bool_] | None:
         """Mark the integers so large that the dtype's own spacing comes near to the step."""
@@ -269,10 +273,8 @@ class UniformGrid(_SteppedGrid):
 
 
 @dataclass(frozen=True)
-class LogGrid(_SteppedGrid):
-    """Zero, and ``+-first * ratio^i`` for ``|q| = 1 + i``."""
-
-    kind = "log"
+class _LadderGrid(_SteppedGrid):
+    """A grid with centres ``first * ratio^i``."""
 
     first: float = 1.0
     ratio: float = 2.0
@@ -280,19 +282,30 @@ class LogGrid(_SteppedGrid):
     def _complaint(self) -> str | None:
         return super()._complaint() or _not_positive(first=self.first) or _not_above_one(self.ratio)
 
-    def _rounded(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        size = np.abs(values)
-        bins = 1.0 + _bin_above(size, self.first, self.ratio)
-        return np.copysign(np.where(bins < 1.0, 0.0, bins), values)
-
-    def _computed(self, integers: IntArray) -> NDArray[np.float64]:
-        form = float_format(self.dtype)
-        size = centres(np.abs(integers) - 1, ladder(self.first, self.ratio, form.largest))
-        return np.where(integers == 0, 0.0, np.where(integers < 0, -size, size))
+    @property
+    def _ladder(self) -> Ladder:
+        return ladder(self.first, self.ratio, float_format(self.dtype).largest)
 
 
 @dataclass(frozen=True)
-class HybridGrid(_SteppedGrid):
+class LogGrid(_LadderGrid):
+    """Zero, and ``+-first * ratio^i`` for ``|q| = 1 + i``."""
+
+    kind = "log"
+
+    def _rounded(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        bins = 1.0 + self._ladder.bin_of(np.abs(values))
+        rounded: NDArray[np.float64] = np.copysign(np.where(bins < 1.0, 0.0, bins), values)
+        return rounded
+
+    def _computed(self, integers: IntArray) -> NDArray[np.float64]:
+        size = self._ladder.centres(np.abs(integers) - 1)
+        values: NDArray[np.float64] = np.where(integers == 0, 0.0, np.where(integers < 0, -size, size))
+        return values
+
+
+@dataclass(frozen=True)
+class HybridGrid(_LadderGrid):
     """Multiples of `step` up to ``|q| = levels``, and ``+-first * ratio^i`` for ``|q| = levels + 1 + i``.
 
     ::
@@ -306,28 +319,26 @@ class HybridGrid(_SteppedGrid):
 
     step: float = 1.0
     levels: int = 0
-    first: float = 1.0
-    ratio: float = 2.0
 
     def _complaint(self) -> str | None:
         fine = _is_int(self.levels) and 0 <= self.levels < LIMIT
         return (
             super()._complaint()
-            or _not_positive(step=self.step, first=self.first)
-            or _not_above_one(self.ratio)
+            or _not_positive(step=self.step)
             or (None if fine else f"levels {self.levels!r} is not from 0 to 2^30")
         )
 
     def _rounded(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         size = np.abs(values)
-        above = _bin_above(size, self.first, self.ratio)
+        above = self._ladder.bin_of(size)
         near = np.minimum(np.rint(size / self.step), self.levels)
-        return np.copysign(np.where(above < 0.0, near, (self.levels + 1.0) + above), values)
+        levels = np.where(above < 0.0, near, (self.levels + 1.0) + above)
+        rounded: NDArray[np.float64] = np.copysign(levels, values)
+        return rounded
 
     def _computed(self, integers: IntArray) -> NDArray[np.float64]:
-        form = float_format(self.dtype)
         above = np.abs(integers) - (self.levels + 1)
-        size = centres(above, ladder(self.first, self.ratio, form.largest))
+        size = self._ladder.centres(above)
         return np.where(above < 0, integers * self.step, np.where(integers < 0, -size, size))
 
 
@@ -360,15 +371,6 @@ def grid_from_dict(data: Mapping[str, Any]) -> Grid:
         raise BoundError(msg) from None
 
 
-def _bin_above(size: NDArray[np.float64], first: float, ratio: float) -> NDArray[np.float64]:
-    """Return the number of the log bin that holds each magnitude, negative below the first bin.
-
-    A logarithm that is wrong in its last place may put a value on a bin's very edge into the next bin, which is as near.
-    """
-    edge = first * ((1.0 + ratio) / (2.0 * ratio))  # first = edge (1 + r) where ratio = (1 + r) / (1 - r)
-    return np.floor(np.log2(size / edge) * (1.0 / np.log2(ratio)))
-
-
 def _as(values: NDArray[Any], dtype: DTypeLike | None) -> NDArray[Any]:
     if dtype is None:
         return values
@@ -380,14 +382,14 @@ def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _not_positive(**numbers: float) -> str | None:
+def _not_positive(**numbers: object) -> str | None:
     for name, number in numbers.items():
         if not isinstance(number, float) or not 0.0 < number < np.inf:
             return f"{name} {number!r} is not a positive float"
     return None
 
 
-def _not_above_one(ratio: float) -> str | None:
+def _not_above_one(ratio: object) -> str | None:
     if not isinstance(ratio, float) or not 1.0 + 2.0**-30 < ratio < np.inf:
         return f"ratio {ratio!r} is not a float above 1"
     return None

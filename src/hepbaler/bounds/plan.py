@@ -40,7 +40,7 @@ class Rule:
     bound: Bound
 
     def __post_init__(self) -> None:
-        if not isinstance(self.pattern, str) or not self.pattern:
+        if not self.pattern:
             msg = f"the rule for {str(self.bound)!r} has no pattern; name a branch, or write '*' for all"
             raise BoundError(msg)
 

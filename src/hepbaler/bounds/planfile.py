@@ -102,11 +102,18 @@ def read_rules(path: str | os.PathLike[str]) -> list[tuple[str, Bound]]:
         tree, name = keys[0], ".".join(keys[1:])
         pattern = f"{tree}:{name}" if name else tree
         try:
-            rules.append((pattern, Bound.parse(value)))
+            rules.append((pattern, _bound(value)))
         except BoundError as error:
             msg = f"{os.fspath(path)}, line {_line_of(text, keys)}, key {'.'.join(keys)!r}: {error}"
             raise BoundError(msg) from None
     return rules
+
+
+def _bound(value: object) -> Bound:
+    if not isinstance(value, str):
+        msg = f'a bound is written as text in quotes, such as "bits=10", not as {value!r}'
+        raise BoundError(msg)
+    return Bound.parse(value)
 
 
 def _leaves(node: dict[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

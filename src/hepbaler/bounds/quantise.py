@@ -52,7 +52,7 @@ class Choice:
     exact: bool
 
     def __post_init__(self) -> None:
-        if not isinstance(self.exact, bool) or not isinstance(self.scale, int | float) or not 0.0 <= self.scale < np.inf:
+        if not _is_scale(self.scale):
             msg = f"the scale of a column must be a finite number from 0, not {self.scale!r}"
             raise BoundError(msg)
 
@@ -75,7 +75,8 @@ class Choice:
             A key is missing, or the description makes no sense.
         """
         try:
-            return cls(grid_from_dict(data["grid"]), Bound.from_dict(data["bound"]), data["scale"], data["exact"])
+            grid, bound = grid_from_dict(data["grid"]), Bound.from_dict(data["bound"])
+            return cls(grid, bound, data["scale"], bool(data["exact"]))
         except (KeyError, TypeError, AttributeError) as error:
             msg = f"{data!r} does not describe the grid and bound of a column: {error!r}"
             raise BoundError(msg) from None
@@ -255,6 +256,10 @@ def _repeat_the_last_good(found: NDArray[np.int64], bad: NDArray[np.int64], last
     source[bad] = -1
     source = np.maximum.accumulate(source)
     found[:] = np.where(source < 0, last, found[source])
+
+
+def _is_scale(scale: object) -> bool:
+    return isinstance(scale, int | float) and 0.0 <= scale < np.inf
 
 
 def _check_dtype(dtype: np.dtype[Any], grid: Grid) -> None:
