@@ -103,7 +103,9 @@ def other_nano_file(root_files: Path) -> Path:
 def odd_values_file(root_files: Path) -> Path:
     """NaN with and without payload, infinities, -0.0, denormals, limits of every integer type, constants."""
     path = root_files / "odd_values.root"
-    singles = np.array([0x7FC00001, 0xFFC00000, 0x7F800000, 0xFF800000, 0x80000000, 1, 0x007FFFFF, 0x3F800000], np.uint32)
+    singles = np.array(
+        [0x7FC00001, 0xFFC00000, 0x7F800000, 0xFF800000, 0x80000000, 1, 0x007FFFFF, 0x3F800000], np.uint32
+    )
     with uproot.recreate(path) as file:
         columns = {
             "single": singles.view(np.float32),

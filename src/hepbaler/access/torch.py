@@ -1,0 +1,237 @@
+"""Branches of ROOT files as batches for training networks with torch.
+
+::
+
+    files -> clusters, shuffled -> shared out to workers -> buffer of rows, shuffled -> scaled -> batches
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._optional import need
+
+need("torch", extra="train")  # says how to get it, which the next line would not
+
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from ..errors import InputError
+from ..features.scaling import ColumnScaling, Kind, ScalingPlan
+from ..filters import Filter, memory_bytes
+from .rows import Cluster, Rows
+
+__all__ = ("ColumnScaling", "RootBatches", "ScalingPlan")
+
+FloatArray = NDArray[np.float64]
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+class RootBatches(IterableDataset[torch.Tensor]):
+    """Batches of rows of some branches.
+
+    A row is an entry where the branches are flat (``MET_pt``), and a list element where they are jagged (one jet for
+    ``Jet_pt, Jet_eta``). Branches of both kinds have no rows in common. Fixed-size arrays are several features.
+
+    Give it to ``DataLoader(batches, batch_size=None, num_workers=...)``, or iterate over it. Workers share the clusters
+    among them, so that more workers than clusters are idle: a smaller `step_size` gives more.
+
+    Parameters
+    ----------
+    paths
+        ROOT files, globs, ``file.root:tree``; one or several.
+    filter_name
+        Branches to take, as in uproot: a glob, ``"/regular expression/i"``, a list, or a function of the name.
+    step_size
+        Memory that a cluster takes over all branches of the tree, e.g. ``"100 MB"``.
+    batch_rows
+        Rows of a batch; the last one of each worker may have fewer.
+    drop_last
+        Leave that last one out.
+    shuffle
+        Whether clusters, and rows inside a buffer, come in random order.
+    buffer_rows
+        Rows among which is shuffled; more of them mix better.
+    seed
+        Of the order. The same seed, epoch and number of workers give the same batches.
+    scaling
+        A plan as `fit_scaling` returns it; None for the numbers in the file.
+    missing
+        What a network sees for NaN and infinities, after scaling. None leaves them.
+    dtype
+        Of the batches. Integers above 2^24 do not fit into float32.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, or the branches have no rows in common.
+    ColumnNotFound
+        If no branch is chosen, a file lacks one, or the scaling does.
+
+    Examples
+    --------
+    >>> jets = RootBatches("ttbar_*.root", filter_name=["Jet_pt", "Jet_eta", "Jet_mass"])  # doctest: +SKIP
+    >>> jets = jets.with_scaling(jets.fit_scaling({"Jet_pt": "log", "Jet_eta": "standard", "Jet_mass": "log"}))
+    ... # doctest: +SKIP
+    >>> for x in jets:  # doctest: +SKIP
+    ...     loss = model(x)  # x has shape (n_rows, 3)
+    """
+
+    def __init__(
+        self,
+        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        *,
+        filter_name: Filter,
+        step_size: str = "100 MB",
+        batch_rows: int = 1024,
+        drop_last: bool = False,
+        shuffle: bool = True,
+        buffer_rows: int = 1 << 18,
+        seed: int = 0,
+        scaling: ScalingPlan | None = None,
+        missing: float | None = 0.0,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        for name, value in (("batch_rows", batch_rows), ("buffer_rows", buffer_rows)):
+            if value < 1:
+                msg = f"{name} should be at least 1, not {value}"
+                raise InputError(msg)
+        if not dtype.is_floating_point:
+            msg = f"batches are floating-point numbers; {dtype} is not such a type"
+            raise InputError(msg)
+        self._rows = Rows.find(paths, filter_name=filter_name, step_bytes=memory_bytes(step_size))
+        self._batch_rows = batch_rows
+        self._drop_last = drop_last
+        self._shuffle = shuffle
+        self._buffer_rows = buffer_rows
+        self._seed = seed
+        self._missing = missing
+        self._dtype = dtype
+        self._epoch = 0
+        self._scaling = self._checked(scaling)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the features, in the order in which a batch holds them."""
+        return self._rows.names
+
+    @property
+    def scaling(self) -> ScalingPlan | None:
+        """The scaling in use."""
+        return self._scaling
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters in all files: what workers share."""
+        return len(self._rows.clusters)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose another order for the next iteration, as torch's ``DistributedSampler`` does it."""
+        self._epoch = epoch
+
+    def with_scaling(self, scaling: ScalingPlan | None) -> RootBatches:
+        """The same batches, scaled.
+
+        Raises
+        ------
+        ColumnNotFound
+            If the plan lacks one of `columns`.
+        """
+        # copy.copy would go through torch's pickling hooks; the attributes are all immutable or shared on purpose.
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._scaling = other._checked(scaling)
+        return other
+
+    def sample(self, n_rows: int = 200_000) -> dict[str, NDArray[Any]]:
+        """Rows drawn over all files, unscaled: at most `n_rows`, from as many clusters as it takes.
+
+        Returns
+        -------
+        dict
+            Values of each column in its own dtype, shape ``(n_rows,)``.
+        """
+        rng = np.random.default_rng(self._seed)
+        order = rng.permutation(len(self._rows.clusters))
+        # A few rows of many clusters tell more than all of one; but files are large, and each cluster costs a read.
+        most = max(-(-n_rows // max(min(len(order), 16), 1)), 1)
+        parts: dict[str, list[NDArray[Any]]] = {name: [] for name in self.columns}
+        have = 0
+        with self._rows.reader() as reader:
+            for i in order:
+                if have >= n_rows:
+                    break
+                rows = reader.read(self._rows.clusters[i])
+                n = len(next(iter(rows.values())))
+                chosen = np.sort(rng.permutation(n)[: min(most, n_rows - have)])
+                have += len(chosen)
+                for name, values in rows.items():
+                    parts[name].append(values[chosen])
+        return {name: np.concatenate(values) if values else np.empty(0) for name, values in parts.items()}
+
+    def fit_scaling(self, kinds: Kind | Mapping[str, Kind] = "standard", *, n_rows: int = 200_000) -> ScalingPlan:
+        """Fit a scaling to a sample of the rows; see `hepbaler.features.scaling` for the kinds.
+
+        Raises
+        ------
+        InputError
+            If a kind is unknown, or a column cannot be scaled.
+        ColumnNotFound
+            If `kinds` and `columns` do not agree.
+        """
+        return ScalingPlan.fit(self.sample(n_rows), kinds)
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        worker = get_worker_info()
+        number, n_workers = (worker.id, worker.num_workers) if worker is not None else (0, 1)
+        order: Sequence[int] | NDArray[np.intp] = range(len(self._rows.clusters))
+        if self._shuffle:
+            # All workers must agree on this order to share it out.
+            order = np.random.default_rng([self._seed, self._epoch]).permutation(len(order))
+        mine = [self._rows.clusters[i] for i in order[number::n_workers]]
+        rng = np.random.default_rng([self._seed, self._epoch, number + 1])
+        for rows in self._batches(mine, rng):
+            yield torch.from_numpy(rows).to(self._dtype)
+
+    def _batches(self, clusters: Sequence[Cluster], rng: np.random.Generator) -> Iterator[FloatArray]:
+        """Batches of shape ``(n_rows, n_features)``."""
+        buffer = np.empty((0, len(self.columns)))
+        n = self._batch_rows
+        with self._rows.reader() as reader:
+            for cluster in clusters:
+                buffer = np.concatenate([buffer, self._matrix(reader.read(cluster))])
+                if self._shuffle:
+                    rng.shuffle(buffer)
+                # Without shuffling there is no reason to hold back more than a batch.
+                keep = self._buffer_rows if self._shuffle else 0
+                n_out = max(len(buffer) - keep, 0) // n * n
+                for first in range(0, n_out, n):
+                    yield buffer[first : first + n]
+                buffer = buffer[n_out:]
+        for first in range(0, len(buffer), n):
+            if first + n <= len(buffer) or not self._drop_last:
+                yield buffer[first : first + n]
+
+    def _matrix(self, rows: Mapping[str, NDArray[Any]]) -> FloatArray:
+        scaled = self._scaling.apply(rows) if self._scaling is not None else rows
+        matrix = np.stack([np.asarray(scaled[name], np.float64) for name in self.columns], axis=1)
+        if self._missing is not None:
+            matrix[~np.isfinite(matrix)] = self._missing
+        return matrix
+
+    def _checked(self, scaling: ScalingPlan | None) -> ScalingPlan | None:
+        if scaling is not None:
+            scaling.apply({name: np.empty(0) for name in self.columns})
+        return scaling
+
+    def __repr__(self) -> str:
+        return f"<RootBatches of {self._rows.tree!r}: {', '.join(self.columns)} in {self.n_clusters} clusters>"

@@ -1,0 +1,125 @@
+"""Who may import whom, as docs/architecture.md draws it: downwards only, torch on the writer's side only."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import hepbaler
+
+PACKAGE = Path(hepbaler.__file__).parent
+EVERYWHERE = {"errors", "_optional", "version", "filters"}
+
+# What each part may import of ours, beside what is free to all.
+MAY_IMPORT = {
+    "errors": set(),
+    "_optional": set(),
+    "version": set(),
+    "filters": set(),
+    "table": set(),
+    "layouts": {"table"},
+    "grouping": {"table"},
+    "reading": {"table", "layouts"},
+    "restoring": {"table", "layouts"},
+    "bounds": {"table"},
+    "features": {"table", "bounds"},
+    "models": set(),
+    "training": {"models", "features", "coding", "table"},
+    "coding": {"features", "table"},
+    "container": set(),
+    "testing": {"table", "layouts"},
+    "header": {"table", "bounds", "layouts"},
+    # The way back.
+    "decoding": {"table", "bounds", "coding", "container", "encoding", "header"},  # both sides see the same known columns
+    "tree": {"table", "layouts", "container", "header", "decoding"},
+    "archive": {"container", "header", "tree", "describing"},
+    "describing": {"archive", "header"},
+    "decompressing": {"archive", "container", "restoring", "tree"},
+    "verifying": {"archive", "bounds", "header", "layouts", "reading", "table", "tree"},
+    # The way there.
+    "encoding": {"bounds", "coding", "header", "table"},
+    "chaining": {"reading", "table"},
+    "scanning": {"bounds", "chaining", "layouts", "reading", "table"},
+    "preparing": {"bounds", "chaining", "coding", "encoding", "grouping", "reading", "scanning", "table"},
+    "modelfile": {"bounds", "coding", "container", "table", "training"},
+    "learning": {"bounds", "encoding", "modelfile", "preparing", "scanning", "table", "training"},
+    "reports": {"table"},
+}
+# The parts above meet in these.
+ABOVE = {"pipeline", "planning", "pretraining", "access", "torch", "cli", "__main__", "__init__"}
+ONLY_FOR = {
+    "cli": {"__main__"},
+    "access": {"torch", "__init__"},
+    "testing": set(),
+}
+# Packages from outside, and who may use them at all.
+OUTSIDE = {
+    "torch": {"models", "training", "access/torch.py"},
+    "uproot": {"reading", "restoring", "archive"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "hypothesis": {"testing"},
+}
+NEVER = {
+    "container": {"awkward", "torch", "uproot"},
+    "coding": {"awkward", "torch", "uproot"},
+    "bounds": {"awkward", "torch", "uproot"},
+    "features": {"awkward", "torch", "uproot"},
+}
+
+
+def imports_of(path: Path) -> set[str]:
+    """Absolute names of the modules that a file imports, at its top or late."""
+    package = ("hepbaler", *path.relative_to(PACKAGE).parts[:-1])
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = list(package[: len(package) - node.level + 1]) if node.level else []
+            base += node.module.split(".") if node.module else []
+            # "from . import x" imports the module x, "from .x import y" is about x.
+            names |= (
+                {".".join([*base, alias.name]) for alias in node.names} if base == ["hepbaler"] else {".".join(base)}
+            )
+    return names
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+IDS = [path.relative_to(PACKAGE).as_posix() for path in FILES]
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_imports_go_downwards(path):
+    part = part_of(path)
+    assert part in MAY_IMPORT or part in ABOVE, f"{part} has no place in the layers: give it one here and in the docs"
+    ours = {name.split(".")[1] for name in imports_of(path) if name.startswith("hepbaler.")} - {part} - EVERYWHERE
+    if part in ABOVE:
+        forbidden = {name for name in ours if name in ONLY_FOR and part not in ONLY_FOR[name]}
+    else:
+        forbidden = ours - MAY_IMPORT[part]
+    assert not forbidden
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_packages_stay_in_their_parts(path):
+    part, place = part_of(path), path.relative_to(PACKAGE).as_posix()
+    outside = {name.split(".")[0] for name in imports_of(path)} - {"hepbaler"}
+    strangers = {name for name in outside if name in OUTSIDE and not {part, place} & OUTSIDE[name]}
+    assert not strangers | (outside & NEVER.get(part, set()))
+
+
+def test_no_part_imports_itself_in_a_circle():
+    below = {part: set(parts) for part, parts in MAY_IMPORT.items()}
+    # `Archive.info` asks describing late, which takes an archive: the one pair that belongs together.
+    below["archive"] -= {"describing"}
+    while below:
+        free = {part for part, parts in below.items() if not parts & below.keys()}
+        assert free, f"circle among {sorted(below)}"
+        below = {part: parts for part, parts in below.items() if part not in free}
