@@ -1,0 +1,291 @@
+"""Entropy coding of one column under locations and levels, through constriction's ANS coder.
+
+A page is the words of one ANS stream, then the values that lie in no bin. What the stream holds, in decoding order::
+
+    bins     wide tables, in ascending order of table; inside a table in row order
+             narrow tables, the same; rows where they say "none of them": the column's own histogram
+    inside   leading bits of the offset under inner tables, where the distribution is not flat across the bin
+             all other bits of the offset, 16 at a time, equally probable
+
+Rows that share a table are coded with one call, so the cost of Python does not grow with the rows.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import constriction
+import numpy as np
+
+from hepbaler.coding import tables
+from hepbaler.errors import CorruptFile
+from hepbaler.features.ranks import MASS_BITS, RANK_BITS, RankTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    IntArray = NDArray[np.int64]
+
+__all__ = ("ReadSymbols", "WriteSymbols", "decode_column", "encode_column", "histogram_model")
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+_Ans = constriction.stream.stack.AnsCoder
+_Categorical = constriction.stream.model.Categorical
+_RAW_BITS = 16
+_TABLES_AT_ONCE = 256
+_NONE = 3
+
+
+def _model(weights: IntArray) -> Any:
+    """Constriction's model with exactly these probabilities (parts of 2^24).
+
+    Its fast quantisation gives symbol i the part floor(p_i * scale) + 1 with scale = (2^24 - n) / sum(p), so
+    whole numbers p_i = weight - 1, whose sum is 2^24 - n, come through unchanged.
+    """
+    return _Categorical((weights - 1).astype(np.float64), perfect=False)
+
+
+def histogram_model(mass: IntArray) -> Any:
+    """Constriction's model of masses in parts of 65536."""
+    return _model(mass << (tables.PRECISION - MASS_BITS))
+
+
+@lru_cache(maxsize=16384)
+def _narrow_model(uniform: int, index: int) -> Any:
+    return _model(tables.narrow_weights(index, uniform))
+
+
+@lru_cache(maxsize=16384)
+def _inner_model(index: int) -> Any:
+    return _model(tables.inner_weights(index))
+
+
+@lru_cache(maxsize=64)
+def _raw_model(bits: int) -> Any:
+    return _model(np.full(1 << bits, 1 << (tables.PRECISION - bits), np.int64))
+
+
+def _groups(index: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Rows ordered by table, the tables in use (ascending) and the rows of each."""
+    order = np.argsort(index, kind="stable")
+    counts = np.bincount(index) if index.size else np.zeros(0, np.int64)
+    used = np.flatnonzero(counts)
+    return order, used, counts[used]
+
+
+class WriteSymbols:
+    """Collects symbols in decoding order; `finish` pushes them onto the stack backwards."""
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[NDArray[np.int32], Any]] = []
+
+    def put(self, symbols: IntArray, model: Any) -> None:
+        """Append symbols that share a model."""
+        if symbols.size:
+            self._steps.append((symbols.astype(np.int32), model))
+
+    def put_grouped(self, symbols: IntArray, index: IntArray, models: Callable[[IntArray], Iterator[Any]]) -> None:
+        """Append symbols with a table index each."""
+        order, used, counts = _groups(index)
+        ordered = symbols[order].astype(np.int32)
+        start = 0
+        for model, count in zip(models(used), counts.tolist(), strict=True):
+            self._steps.append((ordered[start : start + count], model))
+            start += count
+
+    def finish(self) -> bytes:
+        """The stream: little-endian 32-bit words."""
+        coder = _Ans()
+        for symbols, model in reversed(self._steps):
+            coder.encode_reverse(symbols, model)
+        return bytes(coder.get_compressed().astype("<u4").tobytes())
+
+
+class ReadSymbols:
+    """Takes symbols from a stream in the order in which `WriteSymbols` was given them."""
+
+    def __init__(self, stream: bytes) -> None:
+        if len(stream) % 4:
+            msg = f"entropy-coded stream has {len(stream)} bytes, which is no whole number of 32-bit words"
+            raise CorruptFile(msg, section="page", found=len(stream))
+        try:
+            self._coder = _Ans(np.frombuffer(stream, "<u4").astype(np.uint32))
+        except ValueError as error:
+            msg = f"entropy-coded stream is damaged: {error}"
+            raise CorruptFile(msg, section="page") from error
+
+    def take(self, count: int, model: Any) -> IntArray:
+        """The next `count` symbols, which share a model."""
+        if count == 0:
+            return np.zeros(0, np.int64)
+        symbols: IntArray = self._coder.decode(model, count).astype(np.int64)
+        return symbols
+
+    def take_grouped(self, index: IntArray, models: Callable[[IntArray], Iterator[Any]]) -> IntArray:
+        """Symbols with a table index each, in row order."""
+        order, used, counts = _groups(index)
+        decode = self._coder.decode
+        parts = [decode(model, count) for model, count in zip(models(used), counts.tolist(), strict=True)]
+        symbols = np.empty(index.size, np.int64)
+        if parts:
+            symbols[order] = np.concatenate(parts)
+        return symbols
+
+    def finish(self) -> None:
+        """Check that the stream is used up."""
+        if not self._coder.is_empty():
+            msg = "entropy-coded stream holds more than its rows, or the wrong symbols: the page or its model is damaged"
+            raise CorruptFile(msg, section="page")
+
+
+class _Routes:
+    """Which tables serve each row of a column, as far as it follows from the network's output alone."""
+
+    def __init__(self, ranks: RankTable, location: IntArray, level: IntArray, uniform: int) -> None:
+        self.ranks, self.location, self.level, self.uniform = ranks, location, level, uniform
+        self.mass_levels = tables.mass_levels(ranks.mass)
+        fine = np.flatnonzero(level > tables.WIDE_LEVEL)
+        starts = ranks.cumulative[:-1] << (RANK_BITS - MASS_BITS)
+        centre = np.searchsorted(starts, location[fine], side="right") - 1
+        relative = level[fine] - self.mass_levels[centre]
+        low, high = tables.NARROW_LEVELS
+        chosen = relative >= low
+        self.narrow = fine[chosen]
+        self.centre = centre[chosen]
+        away = location[self.narrow] - starts[self.centre]
+        step = np.minimum((away * tables.NARROW_STEPS) // (ranks.mass[self.centre] << (RANK_BITS - MASS_BITS)), 63)
+        self.narrow_index = (np.minimum(relative[chosen], high - 1) - low) * tables.NARROW_STEPS + step
+        is_wide = np.ones(location.size, np.bool_)
+        is_wide[self.narrow] = False
+        self.wide = np.flatnonzero(is_wide)
+        self.wide_index = tables.wide_index(location[self.wide], np.minimum(level[self.wide], tables.WIDE_LEVEL))
+
+    def wide_models(self, used: IntArray) -> Iterator[Any]:
+        for start in range(0, used.size, _TABLES_AT_ONCE):
+            weights = tables.wide_weights(used[start : start + _TABLES_AT_ONCE], self.ranks, self.uniform)
+            probabilities = (weights - 1).astype(np.float64)
+            for row in probabilities:
+                yield _Categorical(row, perfect=False)
+
+    def narrow_models(self, used: IntArray) -> Iterator[Any]:
+        return (_narrow_model(self.uniform, index) for index in used.tolist())
+
+    def histogram(self) -> Any:
+        return histogram_model(self.ranks.mass)
+
+    def inner(self, bins: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+        """Rows whose offset has leading bits under an inner table, their tables, and how many bits each row has."""
+        bits = np.append(self.ranks.shift, 0)[bins]
+        relative = self.level - self.mass_levels[bins]
+        low, high = tables.INNER_LEVELS
+        rows = np.flatnonzero((relative >= low) & (bits > 0))
+        chosen = bins[rows]
+        leading = np.minimum(bits[rows], tables.INNER_BITS)
+        index = tables.inner_index(
+            self.location[rows],
+            np.minimum(relative[rows], high - 1),
+            self.ranks.cumulative[chosen],
+            self.ranks.mass[chosen],
+            leading,
+        )
+        return rows, index, bits
+
+
+def _inner_models(used: IntArray) -> Iterator[Any]:
+    return (_inner_model(index) for index in used.tolist())
+
+
+def _raw_models(used: IntArray) -> Iterator[Any]:
+    return (_raw_model(bits) for bits in used.tolist())
+
+
+def encode_column(q: IntArray, ranks: RankTable, uniform: int, location: IntArray, level: IntArray) -> tuple[bytes, IntArray]:
+    """Encode a column under the decoder's locations and levels.
+
+    Parameters
+    ----------
+    q
+        Values, shape (n_rows,).
+    location, level
+        The decoder's output for each row: parts of 2^28, and 0 to LAST_LEVEL.
+    uniform
+        2^-uniform of the probability follows the column's own histogram.
+
+    Returns
+    -------
+    The stream, and the values that lie in no bin, in row order.
+    """
+    routes = _Routes(ranks, location, level, uniform)
+    writer = WriteSymbols()
+    located, offset = ranks.locate(q)
+    bins = located.astype(np.int64)
+    writer.put_grouped(bins[routes.wide], routes.wide_index, routes.wide_models)
+    relative = bins[routes.narrow] - routes.centre + 1
+    near = (relative >= 0) & (relative < _NONE)
+    writer.put_grouped(np.where(near, relative, _NONE), routes.narrow_index, routes.narrow_models)
+    writer.put(bins[routes.narrow[~near]], routes.histogram())
+    rows, index, bits = routes.inner(bins)
+    rest = bits.copy()
+    rest[rows] -= index & 7
+    writer.put_grouped(offset[rows] >> rest[rows], index, _inner_models)
+    low = offset & ((np.int64(1) << rest) - 1)
+    while rest.any():
+        left = np.flatnonzero(rest)
+        taken = np.minimum(rest[left], _RAW_BITS)
+        rest[left] -= taken
+        writer.put_grouped((low[left] >> rest[left]) & ((1 << taken) - 1), taken, _raw_models)
+    return writer.finish(), q[bins == ranks.n_bins]
+
+
+def decode_column(
+    stream: bytes, escaped: IntArray, ranks: RankTable, uniform: int, location: IntArray, level: IntArray
+) -> tuple[IntArray, NDArray[np.int16], IntArray]:
+    """The inverse of `encode_column`.
+
+    Returns
+    -------
+    Values, bins and offsets, each shape (n_rows,).
+
+    Raises
+    ------
+    CorruptFile
+        If the stream does not fit the rows.
+    """
+    routes = _Routes(ranks, location, level, uniform)
+    reader = ReadSymbols(stream)
+    bins = np.empty(location.size, np.int64)
+    bins[routes.wide] = reader.take_grouped(routes.wide_index, routes.wide_models)
+    relative = reader.take_grouped(routes.narrow_index, routes.narrow_models)
+    near = relative + routes.centre - 1
+    away = np.flatnonzero(relative == _NONE)
+    near[away] = reader.take(away.size, routes.histogram())
+    bins[routes.narrow] = near
+    if bool(np.any((bins < 0) | (bins > ranks.n_bins))):
+        msg = "entropy-coded stream points outside the column's bins: the page or its model is damaged"
+        raise CorruptFile(msg, section="page")
+    rows, index, bits = routes.inner(bins)
+    rest = bits.copy()
+    rest[rows] -= index & 7
+    offset = np.zeros(location.size, np.int64)
+    offset[rows] = reader.take_grouped(index, _inner_models)
+    while rest.any():
+        left = np.flatnonzero(rest)
+        taken = np.minimum(rest[left], _RAW_BITS)
+        rest[left] -= taken
+        offset[left] = (offset[left] << taken) | reader.take_grouped(taken, _raw_models)
+    reader.finish()
+    outside = np.flatnonzero(bins == ranks.n_bins)
+    if outside.size != escaped.size:
+        msg = f"page holds {escaped.size} values outside the bins, its stream asks for {outside.size}"
+        raise CorruptFile(msg, section="page", expected=outside.size, found=escaped.size)
+    located = bins.astype(np.int16)
+    values = ranks.values(located, offset)
+    values[outside] = escaped
+    return values, located, offset

@@ -1,0 +1,227 @@
+"""A learned coder as bytes and back: its own small framed layout, plain tensors, no code.
+
+::
+
+    magic "HBLC" | version 1 | structure: varint length, JSON (UTF-8) | tensors: varint count, varint length, plain page
+
+Every tensor is integers in a plain page (`hepbaler.coding.plain`); its shape follows from the structure.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import zstandard
+
+from hepbaler.coding import plain
+from hepbaler.coding.decoder import IntegerLayer, IntegerNet
+from hepbaler.coding.learned import LATENT_TOP, LearnedCoder, LearnedColumn
+from hepbaler.errors import CorruptFile, NotHepbalerFile, UnsupportedFeature
+from hepbaler.features.hints import TERM_KINDS, LinearHint, Term
+from hepbaler.features.ranks import MASS_BITS, MAX_BINS, RankTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    IntArray = NDArray[np.int64]
+
+__all__ = ("coder_from_bytes", "coder_to_bytes")
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+_MAGIC = b"HBLC"
+_VERSION = 1
+_MOST_STRUCTURE = 1 << 26
+_MOST_VALUES = 1 << 28
+_MOST_WIDTH = 4096
+
+
+def coder_to_bytes(coder: LearnedCoder) -> bytes:
+    """Everything a reader needs, in one run of bytes."""
+    tables = [*coder.input_ranks, *(column.ranks for column in coder.columns)]
+    structure = {
+        "inputs": list(coder.inputs),
+        "bins": [table.n_bins for table in tables],
+        "latents": coder.n_latent,
+        "columns": [
+            {
+                "name": column.name,
+                "parents": list(column.parents),
+                "uniform": column.uniform,
+                "widths": [int(layer.bias.size) for layer in column.net.layers[:2]],
+                "hint": [[TERM_KINDS.index(term.kind), *term.slots] for term in column.hint.terms]
+                if column.hint
+                else None,
+            }
+            for column in coder.columns
+        ],
+    }
+    text = zstandard.ZstdCompressor(level=19).compress(json.dumps(structure, separators=(",", ":")).encode())
+    layers = [layer for column in coder.columns for layer in column.net.layers]
+    hints = [[column.hint.offset, *column.hint.weights] for column in coder.columns if column.hint]
+    tensors = [
+        np.array([table.base[0] for table in tables], np.int64),
+        _joined([_gaps(table) for table in tables]),
+        _joined([table.shift for table in tables]),
+        _joined([table.mass[:-1] for table in tables]),
+        *(_joined([layer.weight.ravel() for layer in layers[number::3]]) for number in range(3)),
+        _joined([layer.bias for layer in layers]),
+        _joined([layer.exponent for layer in layers]),
+        np.array([number for hint in hints for number in hint], "<f8").view(np.int64),
+        coder.latent_mass[:, :-1].ravel(),
+    ]
+    body = [_MAGIC, bytes([_VERSION]), plain.write_varint(len(text)), text]
+    for tensor in tensors:
+        page = plain.encode(np.ascontiguousarray(tensor, np.int64))
+        body += [plain.write_varint(tensor.size), plain.write_varint(len(page)), page]
+    return b"".join(body)
+
+
+def coder_from_bytes(data: bytes) -> LearnedCoder:
+    """The inverse of `coder_to_bytes`.
+
+    Raises
+    ------
+    NotHepbalerFile, UnsupportedFeature, CorruptFile
+        If the bytes are no model, one of a newer version, or contradict themselves.
+    """
+    if data[:4] != _MAGIC:
+        msg = f"model starts with {data[:4]!r} instead of {_MAGIC!r}"
+        raise NotHepbalerFile(msg)
+    if len(data) < 5 or data[4] != _VERSION:
+        msg = f"model has version {data[4:5].hex() or 'none'}; this version of hepbaler reads {_VERSION}"
+        raise UnsupportedFeature(msg)
+    length, start = plain.read_varint(data, 5)
+    try:
+        text = zstandard.ZstdDecompressor().decompress(data[start : start + length], max_output_size=_MOST_STRUCTURE)
+        structure: Any = json.loads(text)
+        return _rebuild(structure, _Tensors(data, start + length))
+    except (zstandard.ZstdError, UnicodeDecodeError, KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
+        msg = f"model cannot be read: its structure is damaged ({type(error).__name__}: {error})"
+        raise CorruptFile(msg, section="model") from error
+
+
+class _Tensors:
+    """Tensors one after the other, each checked against the size that the structure asks for."""
+
+    def __init__(self, data: bytes, start: int) -> None:
+        self._data, self._at = data, start
+
+    def take(self, size: int) -> IntArray:
+        count, at = plain.read_varint(self._data, self._at)
+        length, at = plain.read_varint(self._data, at)
+        if count != size or size > _MOST_VALUES or at + length > len(self._data):
+            msg = f"model tensor of {count} values in {length} bytes stands where one of {size} values is expected"
+            raise CorruptFile(msg, section="model", offset=self._at, expected=size, found=count)
+        self._at = at + length
+        return plain.decode(self._data[at : self._at], size)
+
+    def finish(self) -> None:
+        if self._at != len(self._data):
+            msg = f"model has {len(self._data) - self._at} bytes more than it says"
+            raise CorruptFile(msg, section="model", offset=self._at, expected=self._at, found=len(self._data))
+
+
+class _Cursor:
+    """Cuts a flat tensor into parts."""
+
+    def __init__(self, flat: IntArray) -> None:
+        self._flat, self._at = flat, 0
+
+    def take(self, size: int) -> IntArray:
+        self._at += size
+        return self._flat[self._at - size : self._at]
+
+
+def _rebuild(structure: Any, tensors: _Tensors) -> LearnedCoder:
+    inputs = [_text(name) for name in structure["inputs"]]
+    columns = structure["columns"]
+    bins = [_whole(number, 1, MAX_BINS) for number in structure["bins"]]
+    n_latent = _whole(structure["latents"], 0, 1024)
+    if len(bins) != len(inputs) + len(columns):
+        msg = f"model has rank tables for {len(bins)} columns but names {len(inputs) + len(columns)}"
+        raise CorruptFile(msg, section="model", expected=len(inputs) + len(columns), found=len(bins))
+    hints = [_terms(column["hint"]) for column in columns]
+    shapes: list[list[tuple[int, int]]] = []
+    for column, terms in zip(columns, hints, strict=True):
+        first, second = (_whole(width, 1, _MOST_WIDTH) for width in column["widths"])
+        n_inputs = len(column["parents"]) + n_latent + (terms is not None)
+        shapes.append([(first, n_inputs), (second, first), (3, second)])
+    base = tensors.take(len(bins))
+    gaps, shift, mass = (_Cursor(tensors.take(sum(bins) - (len(bins) if k == 0 else 0))) for k in range(3))
+    weights = [_Cursor(tensors.take(sum(shape[k][0] * shape[k][1] for shape in shapes))) for k in range(3)]
+    bias, exponent = (_Cursor(tensors.take(sum(n for shape in shapes for n, _ in shape))) for _ in range(2))
+    hint_numbers = _Cursor(tensors.take(sum(len(terms) + 1 for terms in hints if terms is not None)))
+    latent = tensors.take(n_latent * 2 * LATENT_TOP).reshape(n_latent, 2 * LATENT_TOP)
+    tensors.finish()
+    ranks = [_ranks(int(base[i]), gaps.take(n - 1), shift.take(n), mass.take(n)) for i, n in enumerate(bins)]
+    made = []
+    for number, (column, terms, shape) in enumerate(zip(columns, hints, shapes, strict=True)):
+        layers = [
+            IntegerLayer(weights[k].take(n * m).reshape(n, m), bias.take(n), exponent.take(n))
+            for k, (n, m) in enumerate(shape)
+        ]
+        hint = None
+        if terms is not None:
+            offset, *factors = hint_numbers.take(len(terms) + 1).view(np.float64).tolist()
+            hint = LinearHint(tuple(terms), tuple(factors), offset)
+        made.append(
+            LearnedColumn(
+                name=_text(column["name"]),
+                ranks=ranks[len(inputs) + number],
+                parents=tuple(_whole(slot, 0, len(bins)) for slot in column["parents"]),
+                uniform=_whole(column["uniform"], 1, 16),
+                net=IntegerNet((layers[0], layers[1], layers[2])),
+                hint=hint,
+            )
+        )
+    latent_mass = np.concatenate([latent, (1 << MASS_BITS) - latent.sum(axis=1, keepdims=True)], axis=1)
+    return LearnedCoder(tuple(inputs), tuple(ranks[: len(inputs)]), tuple(made), latent_mass)
+
+
+def _ranks(base: int, gaps: IntArray, shift: IntArray, mass: IntArray) -> RankTable:
+    bases = [base]
+    for gap, width in zip(gaps.tolist(), shift.tolist(), strict=False):
+        bases.append(bases[-1] + gap % (1 << 64) + (1 << _whole(width, 0, 62)))
+    if not -(1 << 63) <= bases[-1] < 1 << 63:
+        msg = "model: bins of a rank table leave the range of 64-bit integers"
+        raise CorruptFile(msg, section="model", found=bases[-1])
+    escape = (1 << MASS_BITS) - int(mass.sum())
+    return RankTable(np.array(bases, np.int64), shift, np.append(mass, escape))
+
+
+def _gaps(table: RankTable) -> IntArray:
+    """Values between the end of a bin and the start of the next, modulo 2^64."""
+    step = table.base[1:].view(np.uint64) - table.base[:-1].view(np.uint64)
+    return (step - (np.uint64(1) << table.shift[:-1].astype(np.uint64))).view(np.int64)
+
+
+def _terms(terms: Any) -> list[Term] | None:
+    if terms is None:
+        return None
+    return [Term(TERM_KINDS[_whole(kind, 0, len(TERM_KINDS) - 1)], tuple(_whole(s, 0, 1 << 20) for s in slots)) for kind, *slots in terms]
+
+
+def _joined(parts: Sequence[IntArray]) -> IntArray:
+    return np.concatenate([np.zeros(0, np.int64), *parts])
+
+
+def _whole(value: Any, low: int, high: int) -> int:
+    if type(value) is not int or not low <= value <= high:
+        msg = f"model structure holds {value!r} where a whole number from {low} to {high} is expected"
+        raise CorruptFile(msg, section="model", found=value)
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        msg = f"model structure holds {value!r} where a name is expected"
+        raise CorruptFile(msg, section="model", found=value)
+    return value

@@ -1,0 +1,55 @@
+"""The encoder of the autoencoder: a row of ranks in, a few small integers (latents) out.
+
+::
+
+    ranks of all columns (n_rows, n_columns) -> tanh -> tanh -> n_latent numbers -> rounded, -15 to 15
+    price of a latent: -log2 of a discretised logistic, one location and scale a latent, trained along
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from hepbaler.models.columns import round_through
+
+__all__ = ("LATENT_TOP", "Encoder")
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+LATENT_TOP = 15
+
+
+class Encoder(nn.Module):
+    """Rows to latents, and the bits that latents cost while training."""
+
+    def __init__(self, n_inputs: int, n_latent: int, width: int, *, generator: torch.Generator) -> None:
+        super().__init__()
+        sizes = (n_inputs, width, width, n_latent)
+        self.weights = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+            bound = (3.0 / max(n_in, 1)) ** 0.5
+            self.weights.append(nn.Parameter((torch.rand(n_in, n_out, generator=generator) * 2 - 1) * bound))
+            self.biases.append(nn.Parameter(torch.zeros(n_out)))
+        self.log_scale = nn.Parameter(torch.zeros(n_latent))
+        self.middle = nn.Parameter(torch.zeros(n_latent))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Whole-number latents, shape (n_rows, n_latent), of inputs (n_rows, n_inputs)."""
+        values = inputs
+        for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            values = torch.addmm(bias, values, weight)
+            if number < len(self.weights) - 1:
+                values = torch.tanh(values)
+        return round_through(values.clamp(-LATENT_TOP, LATENT_TOP))
+
+    def bits(self, latents: Tensor) -> Tensor:
+        """Bits of each row's latents, shape (n_rows,)."""
+        scale = torch.exp(self.log_scale).clamp(min=0.05)
+        above = torch.sigmoid((latents + 0.5 - self.middle) / scale)
+        below = torch.sigmoid((latents - 0.5 - self.middle) / scale)
+        return -torch.log2((above - below).clamp(min=1e-6)).sum(dim=1)
