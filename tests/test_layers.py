@@ -32,7 +32,14 @@ MAY_IMPORT = {
     "testing": {"table", "layouts"},
     "header": {"table", "bounds", "layouts"},
     # The way back.
-    "decoding": {"table", "bounds", "coding", "container", "encoding", "header"},  # both sides see the same known columns
+    "decoding": {
+        "table",
+        "bounds",
+        "coding",
+        "container",
+        "encoding",
+        "header",
+    },  # both sides see the same known columns
     "tree": {"table", "layouts", "container", "header", "decoding"},
     "archive": {"container", "header", "tree", "describing"},
     "describing": {"archive", "header"},

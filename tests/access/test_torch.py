@@ -66,6 +66,7 @@ def test_drop_last_leaves_whole_batches(nano_file, truth):
     assert len(batches) == len(truth) // 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_workers", [1, 2])
 def test_workers_share_the_rows(nano_file, truth, n_workers):
     loader = DataLoader(batches_of(nano_file), batch_size=None, num_workers=n_workers, multiprocessing_context="spawn")

@@ -148,7 +148,8 @@ def _targets(ctx: click.Context, sources: Sequence[str], output: str | None) -> 
     """Where each archive goes; None is the library's own choice, beside its source."""
     if output is None:
         return [None] * len(sources)
-    if len(sources) == 1 and not Path(output).is_dir():
+    folder = Path(output).is_dir() or output.endswith("/")
+    if len(sources) == 1 and not folder:
         return [output]
     if Path(output).exists() and not Path(output).is_dir():
         msg = f"-o {output} is a file, but there are {len(sources)} inputs: give a directory"

@@ -103,8 +103,10 @@ def _print_rest(info: Mapping[str, Any]) -> None:
         print_lines(
             [f"{plural(len(info['objects']), 'other object')}: {names}" + (f", {more} more" if more > 0 else "")]
         )
-    writer = ", ".join(f"{name} {version}" for name, version in (info["writer"] or {}).items())
-    print_lines([f"written by {writer or 'unknown'}; format {info['format_version']}"])
+    writer = dict(info["writer"] or {})
+    program = f"{writer.pop('name', 'an unknown program')} {writer.pop('version', '')}".strip()
+    others = ", ".join(f"{name} {version}" for name, version in writer.items())
+    print_lines([f"written by {program}{f' with {others}' if others else ''}; format {info['format_version']}"])
     settings = info["settings"] or {}
     steps = {name: n for name, n in (settings.get("train_steps") or {}).items() if n}
     if steps:

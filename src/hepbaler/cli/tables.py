@@ -14,6 +14,9 @@ from .options import Session
 __all__ = ("bytes_text", "plural", "print_json", "print_lines", "print_table", "ratio_text", "seconds_text")
 
 
+_PIPE_WIDTH = 200
+
+
 def __dir__() -> tuple[str, ...]:
     return __all__
 
@@ -80,12 +83,14 @@ def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], 
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     for i, name in enumerate(head):
         table.add_column(name, justify="right" if i else "left", no_wrap=i > 0, overflow="fold")
     for i, row in enumerate(rows):
         # Text, because names of branches may look like rich's markup ("[9]").
         table.add_row(*(Text(cell) for cell in row), end_section=total and i == len(rows) - 2)
-    console = Console(file=sys.stdout)
+    # A file or a pipe has no width to which names should be folded.
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     console.print(Text(title, style="bold"), soft_wrap=True)
     console.print(table)
+    console.print()
