@@ -2,61 +2,81 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import awkward as ak
+import numpy as np
+import pytest
+import uproot
 
-from hepbaler.table import Branch, ListLayout, OptionLayout, RecordLayout, RegularLayout, UnionLayout, Values
+from hepbaler.layouts import layout_of
+from hepbaler.restoring import RootWriter, TreeReport
+from hepbaler.table import Branch
 
-if TYPE_CHECKING:
-    from hepbaler.table import Layout
-
-
-def layout_of(form: Any, key: str) -> Layout:
-    """The layout of an awkward form; columns get names below `key`."""
-    if isinstance(form, (ak.forms.IndexedForm, ak.forms.UnmaskedForm)):
-        return layout_of(form.content, key)
-    if form.is_unknown:
-        return Values("float64", key)
-    if form.is_numpy:
-        layout: Layout = Values(form.primitive, key)
-        for size in reversed(form.inner_shape):
-            layout = RegularLayout(size, layout)
-        return layout
-    if form.is_option:
-        return OptionLayout(f"{key}.mask", layout_of(form.content, key))
-    if form.is_record:
-        fields = tuple((name, layout_of(form.content(name), f"{key}.{name}")) for name in form.fields)
-        return RecordLayout(fields, form.parameters.get("__record__"), form.is_tuple)
-    if form.is_union:
-        return UnionLayout(f"{key}.tags", tuple(layout_of(one, f"{key}.{i}") for i, one in enumerate(form.contents)))
-    if form.is_regular:
-        return RegularLayout(form.size, layout_of(form.content, key))
-    text = {"string": "utf8", "bytestring": "bytes"}.get(form.parameters.get("__array__"))
-    return ListLayout(f"{key}.counts", layout_of(form.content, key), text)  # type: ignore[arg-type]
+Read = tuple[list[Branch], dict[str, ak.Array]]
 
 
-def branch_of(name: str, array: ak.Array, typename: str = "", title: str = "", count_branch: str | None = None) -> Branch:
-    return Branch(name, typename, title, layout_of(array.layout.form, name), count_branch)
+@pytest.fixture
+def branch() -> Callable[..., Branch]:
+    """A branch with the layout of an array."""
+
+    def make(name: str, array: Any, typename: str = "", title: str = "", count_branch: str | None = None) -> Branch:
+        return Branch(name, typename, title, layout_of(name, ak.Array(array)), count_branch)
+
+    return make
 
 
-def read_tree(tree: Any, stop: int | None = None) -> tuple[list[Branch], dict[str, ak.Array]]:
+@pytest.fixture
+def read() -> Callable[..., Read]:
     """Branches and arrays of an uproot tree, without what uproot cannot read."""
-    import uproot
 
-    branches, arrays = [], {}
-    for name, branch in tree.items():
-        is_field = isinstance(tree, uproot.behaviors.RNTuple.HasFields)
-        if not is_field and len(branch.branches):
-            continue
-        try:
-            array = branch.array(entry_stop=stop)
-        except Exception:  # noqa: BLE001  (whatever uproot cannot read is not for the writer)
-            continue
-        if is_field and ("." in name or array.layout.form.is_record and not array.fields):
-            continue
-        counter = None if is_field or branch.count_branch is None else branch.count_branch.name
-        title = branch.description if is_field else branch.title
-        branches.append(branch_of(name, array, branch.typename, title, counter))
-        arrays[name] = array
-    return branches, arrays
+    def all_of(tree: Any, stop: int | None = None) -> Read:
+        branches, arrays = [], {}
+        for name, one in tree.items():
+            is_field = isinstance(tree, uproot.behaviors.RNTuple.HasFields)
+            if is_field and "." in name or not is_field and len(one.branches):
+                continue
+            try:
+                array = one.array(entry_stop=stop)
+            except Exception:  # noqa: BLE001, S112  (whatever uproot cannot read is not for the writer)
+                continue
+            counter = None if is_field or one.count_branch is None else one.count_branch.name
+            title = one.description if is_field else one.title
+            branches.append(Branch(name, one.typename, title, layout_of(name, array), counter))
+            arrays[name] = array
+        return branches, arrays
+
+    return all_of
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., tuple[Path, TreeReport]]:
+    """Write one tree, cut into clusters of `step` entries."""
+
+    def to_file(branches: list[Branch], arrays: dict[str, Any], step: int = 1 << 30, **options: Any) -> Any:
+        target = tmp_path / "back.root"
+        same_as = options.pop("same_as", None)
+        whole = {name: ak.Array(array) for name, array in arrays.items()}
+        n = len(next(iter(whole.values())))
+        clusters = ({name: array[at : at + step] for name, array in whole.items()} for at in range(0, n, step))
+        with RootWriter(target, **options) as writer:
+            report = writer.write_tree("Events", "the events", branches, clusters, n, same_as=same_as)
+        return target, report
+
+    return to_file
+
+
+@pytest.fixture
+def same() -> Callable[[Any, Any], bool]:
+    """Whether two arrays hold the same, NaN and the sign of zero included."""
+
+    def equal(one: Any, other: Any) -> bool:
+        one, other = ak.to_packed(ak.without_parameters(one)), ak.to_packed(ak.without_parameters(other))
+        if not ak.array_equal(one, other, equal_nan=True, dtype_exact=True):
+            return False
+        flat_one, flat_other = (np.asarray(ak.flatten(array, axis=None)) for array in (one, other))
+        return flat_one.dtype.kind != "f" or bool(np.all(np.signbit(flat_one) == np.signbit(flat_other)))
+
+    return equal

@@ -55,7 +55,7 @@ def parse_compression(text: str) -> uproot.compression.Compression | None:
     elif level_text.isascii() and level_text.isdigit() and 1 <= int(level_text) <= highest:
         level = int(level_text)
     else:
-        msg = f"unknown level {level_text!r} in compression {text!r}: {name} has levels 1 to {highest}, as in '{name}:{default}'"
+        msg = f"unknown level in compression {text!r}: {name} has levels 1 to {highest}, as in '{name}:{default}'"
         raise InputError(msg)
 
     import uproot.compression

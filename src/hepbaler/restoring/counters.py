@@ -7,9 +7,8 @@ Sources without counters (``std::vector``, RNTuple) get new ones.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from hepbaler.restoring.report import Difference
 from hepbaler.table import Values
@@ -71,7 +70,11 @@ def group_lists(
     differences
         Of counters.
     """
-    scalars = {branch.layout.column: branch for branch in branches if _is_counter_like(branch)}
+    scalars = {
+        branch.layout.column: branch
+        for branch in branches
+        if isinstance(branch.layout, Values) and _is_counter_like(branch)
+    }
     by_name = {branch.name: branch for branch in branches}
     members: dict[tuple[str, str], list[Leaf]] = {}
     for leaf in leaves:
@@ -81,21 +84,34 @@ def group_lists(
     groups: list[ListGroup] = []
     differences: list[Difference] = []
     for (origin, key), group in members.items():
-        source = by_name.get(key) if origin == "branch" and _is_counter_like(by_name.get(key)) else None
-        if source is not None:
+        source = by_name.get(key) if origin == "branch" else None
+        if _is_counter_like(source):
             counter = next(leaf.name for leaf in leaves if leaf.branch == source.name)
         elif origin == "branch" and key not in taken:
             counter = key
         else:
             counter = _free_counter(group, taken)
         taken.add(counter)
-        groups.append(ListGroup(counter, tuple(group), source))
+        groups.append(ListGroup(counter, tuple(group), source if _is_counter_like(source) else None))
         differences += _differences(groups[-1], by_name, distrusted)
     return tuple(groups), tuple(differences)
 
 
-def _is_counter_like(branch: Branch | None) -> bool:
-    return branch is not None and isinstance(branch.layout, Values) and branch.layout.dtype.lstrip("u").startswith("int")
+def _claimed(branch: Branch, by_name: Mapping[str, Branch]) -> str | None:
+    """Name of the branch that the source says to hold the counts; a short name is meant within the same parent."""
+    claimed = branch.count_branch
+    if claimed is None or claimed in by_name:
+        return claimed
+    sibling = branch.name.rpartition("/")[0] + f"/{claimed}"
+    return sibling if sibling in by_name else claimed
+
+
+def _is_counter_like(branch: Branch | None) -> TypeGuard[Branch]:
+    return (
+        branch is not None
+        and isinstance(branch.layout, Values)
+        and branch.layout.dtype.removeprefix("u").startswith("int")
+    )
 
 
 def _group_of(
@@ -109,22 +125,36 @@ def _group_of(
     if leaf.branch in distrusted:
         return "alone", counts
     shared = same_as.get(counts, counts)
-    claimed = by_name[leaf.branch].count_branch
+    claimed = _claimed(by_name[leaf.branch], by_name)
     # two columns may both be the same as a third, so proof runs over the column that is stored
     proven = [branch for column, branch in scalars.items() if same_as.get(column, column) == shared]
-    if proven and not any(branch.name == claimed for branch in proven):
-        return "branch", proven[0].name
-    if claimed is not None:
+    if claimed is not None and (claimed not in by_name or _is_counter_like(by_name[claimed])):
         return "branch", claimed
-    return "counts", shared
+    for branch in proven:
+        if _is_named_after(branch.name, leaf.name):
+            return "branch", branch.name
+    return "counts", f"{shared} {_collection(leaf.name)}"
+
+
+def _collection(name: str) -> str:
+    """``Jet`` of ``Jet_pt``, ``AnalysisJetsAuxDyn`` of ``AnalysisJetsAuxDyn.pt``."""
+    return name.partition("." if "." in name else "_")[0]
+
+
+def _is_named_after(counter: str, name: str) -> bool:
+    """Whether a counter is called as that of a list is: in a small file, other integers have the same values by chance."""
+    short = counter.rpartition("/")[2].lower()
+    collection = short.removeprefix("n").strip("_") if short.startswith("n") else short.removesuffix("_n")
+    return collection not in ("", short) and name.lower().startswith(collection)
 
 
 def _free_counter(group: Sequence[Leaf], taken: Collection[str]) -> str:
     names = [leaf.name for leaf in group]
     base = names[0]
     if len(names) > 1:
-        common = os.path.commonprefix(names)
-        base = common[: max(common.rfind("_"), common.rfind("."))].rstrip("_.") or names[0]
+        same = next((i for i, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), len(base))
+        end = max(base.rfind("_", 0, same), base.rfind(".", 0, same))
+        base = base[: max(end, 0)].rstrip("_.") or base
     return next(name for name in _candidates(base) if name not in taken)
 
 
@@ -146,16 +176,15 @@ def _differences(
     if group.source is not None:
         return
     for name in dict.fromkeys(leaf.branch for leaf in group.leaves):
-        claimed = by_name[name].count_branch
-        if claimed is None:
+        claimed = _claimed(by_name[name], by_name)
+        if claimed is None or (claimed in by_name and not _is_counter_like(by_name[claimed])):
             if name == group.leaves[0].branch:
                 yield Difference(name, "added", "", group.counter, "a TTree needs a counter for its lists")
         elif name in distrusted:
             reason = f"the values of {claimed} are not the counts of this branch; both are kept as they are"
             yield Difference(name, "counter", claimed, group.counter, reason)
-        elif group.counter == claimed:
-            if name == group.leaves[0].branch:
-                yield Difference(name, "added", "", claimed, "the counter that the source names is not among the branches")
-        else:
-            reason = f"{claimed} is not among the branches as an integer a row"
-            yield Difference(name, "counter", claimed, group.counter, reason)
+        elif group.counter != claimed:
+            yield Difference(name, "counter", claimed, group.counter, f"the name {claimed!r} is taken in the new tree")
+        elif name == group.leaves[0].branch:
+            reason = "the counter that the source names is not among the branches, and a TTree needs it"
+            yield Difference(name, "added", "", claimed, reason)

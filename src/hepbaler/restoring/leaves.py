@@ -32,7 +32,7 @@ Step = (
 )
 
 _CPP = {"bool": "bool", "float32": "float", "float64": "double"}
-_LEAF_LIST = re.compile(r"[^\s/\[\]:]+(\[[^\]]*\])*(/[A-Za-z])?(:[^\s/\[\]:]+(\[[^\]]*\])*(/[A-Za-z])?)*")
+_SIZES = re.compile(r"\[[^\]]*\]")
 _HINT = "write an RNTuple instead (--rntuple)"
 
 
@@ -43,7 +43,7 @@ class Leaf:
     Attributes
     ----------
     name, title
-        In the file. `title` is `None` where the file's own leaf list is the right one.
+        In the file. `title` is `None` where the source has none.
     branch
         Name of the source's branch.
     steps
@@ -93,8 +93,14 @@ def leaves_of(branches: Sequence[Branch]) -> tuple[tuple[Leaf, ...], tuple[Diffe
     leaves: list[Leaf] = []
     differences: list[Difference] = []
     taken: set[str] = {short[branch.name] for branch in branches}
+    seen: set[str] = set()
     for branch in branches:
-        found = list(_walk(branch.layout, Leaf(short[branch.name], _title(branch), branch.name, (), "")))
+        if branch.name in seen:
+            reason = "another branch of this tree has the same name"
+            differences.append(Difference(branch.name, "missing", branch.typename, "", reason))
+            continue
+        seen.add(branch.name)
+        found = list(_walk(branch.layout, Leaf(short[branch.name], branch.title, branch.name, (), "")))
         good = [item for item in found if isinstance(item, Leaf)]
         named = [leaf if leaf.name == short[branch.name] else _with_free_name(leaf, taken) for leaf in good]
         taken.update(leaf.name for leaf in named)
@@ -110,6 +116,8 @@ def leaves_of(branches: Sequence[Branch]) -> tuple[tuple[Leaf, ...], tuple[Diffe
 def _walk(layout: Layout, leaf: Leaf) -> Iterator[Leaf | str]:
     """Leaves below `leaf`, which says what is known on the way down; or why there is none, as text."""
     match layout:
+        case Values(dtype="unknown"):
+            yield f"{_part(leaf)} has values of no type that uproot knows"
         case Values():
             dtype = "float32" if layout.dtype == "float16" else layout.dtype
             yield replace(leaf, dtype=dtype)
@@ -134,7 +142,7 @@ def _walk(layout: Layout, leaf: Leaf) -> Iterator[Leaf | str]:
             if not layout.fields:
                 yield f"{_part(leaf)} has no members, so there is nothing that a TTree could hold"
             for field, content in layout.fields:
-                name = f"{leaf.name.rstrip('.')}.{_without_slashes(field)}"
+                name = f"{leaf.name.rstrip('.')}.{_SIZES.sub('', _without_slashes(field))}"
                 yield from _walk(content, replace(leaf, name=name, steps=(*leaf.steps, ("field", field))))
         case OptionLayout():
             yield from _walk(layout.content, replace(leaf, steps=(*leaf.steps, ("option",))))
@@ -152,7 +160,7 @@ def _part(leaf: Leaf) -> str:
 def _changes(branch: Branch, short: str, leaves: Sequence[Leaf]) -> Iterator[Difference]:
     if len(leaves) == 1 and leaves[0].name == short:
         if short != branch.name:
-            reason = "a branch of a flat tree has no '/' in its name"
+            reason = "'/' and '[...]' in a branch name mean a parent and a size"
             yield Difference(branch.name, "name", branch.name, short, reason)
         restored = cpp_name(leaves[0])
         if restored != branch.typename:
@@ -179,18 +187,18 @@ def _why(branch: Branch) -> str:
 
 
 def _short_names(branches: Sequence[Branch]) -> dict[str, str]:
-    """Names without slashes: ROOT's own name of a split branch is the last part of its path, where that is unique."""
-    last = {branch.name: branch.name.rstrip("/").rpartition("/")[2] or branch.name for branch in branches}
+    """Names without slashes and sizes; a split branch gets the last part of its path, as ROOT calls it, if unique."""
+    plain = {branch.name: _SIZES.sub("", branch.name.rstrip("/")) or branch.name for branch in branches}
+    last = {name: short.rpartition("/")[2] for name, short in plain.items()}
     uses = Counter(last.values())
     names: dict[str, str] = {}
-    taken = {branch.name for branch in branches if "/" not in branch.name}
-    for branch in branches:
-        name = branch.name
-        if "/" in name:
-            name = last[name] if uses[last[name]] == 1 else _without_slashes(name)
-            name = _free(name, taken)
-            taken.add(name)
-        names[branch.name] = name
+    taken = {name for name in plain if plain[name] == last[name] == name}
+    for name, path in plain.items():
+        short = name
+        if name not in taken:
+            short = _free(last[name] if uses[last[name]] == 1 else _without_slashes(path), taken)
+            taken.add(short)
+        names[name] = short
     return names
 
 
@@ -210,9 +218,3 @@ def _free(name: str, taken: set[str]) -> str:
         free, number = f"{name}_{number}", number + 1
     return free
 
-
-def _title(branch: Branch) -> str | None:
-    """The title to write: a leaf list (``Jet_pt[nJet]/F``) describes the source's leaf, so the file gets its own."""
-    title = branch.title
-    looks_like_leaves = ("/" in title or "[" in title) and _LEAF_LIST.fullmatch(title) is not None
-    return None if looks_like_leaves else title

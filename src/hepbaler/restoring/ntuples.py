@@ -45,13 +45,34 @@ class NTupleSink:
         self._ntuple = directory.mkrntuple(name, self._rows({}).form, title)
         self.branches = tuple(self._fields)
 
+    def values(self, cluster: Mapping[str, ak.Array]) -> dict[str, Any]:
+        """Name in the file -> content, for the arrays of a cluster.
+
+        Raises
+        ------
+        OutputError
+            If a branch is missing, or not as its layout says.
+        """
+        missing = [branch.name for branch in self._fields.values() if branch.name not in cluster]
+        if missing:
+            msg = f"the cluster has no array for branch {missing[0]!r}; it has {sorted(cluster)[:8]}"
+            raise OutputError(msg)
+        found = {}
+        for name, branch in self._fields.items():
+            try:
+                found[name] = conform(cluster[branch.name].layout, branch.layout)
+            except OutputError as error:
+                msg = f"branch {branch.name!r} does not fit its layout: {error}"
+                raise OutputError(msg) from error
+        return found
+
     def extend(self, values: Mapping[str, Any]) -> None:
         """Write a cluster.
 
         Parameters
         ----------
         values
-            Name in the file -> content as `conform` gives it.
+            As the method `values` gives them, all with the same rows.
         """
         self._ntuple.extend(ak.Array(self._rows(values)))
 
@@ -67,8 +88,17 @@ class NTupleSink:
         return ak.contents.RecordArray(contents, list(self._fields))
 
 
-def plan_fields(branches: Sequence[Branch]) -> tuple[dict[str, Branch], tuple[Difference, ...]]:
+def plan_fields(
+    branches: Sequence[Branch], *, one_cluster: bool
+) -> tuple[dict[str, Branch], tuple[Difference, ...]]:
     """Name the fields, and say what will differ.
+
+    Parameters
+    ----------
+    branches
+        Of one tree.
+    one_cluster
+        Whether all entries come at once. uproot reads the variants of all clusters but the first wrongly.
 
     Returns
     -------
@@ -79,9 +109,13 @@ def plan_fields(branches: Sequence[Branch]) -> tuple[dict[str, Branch], tuple[Di
     """
     fields: dict[str, Branch] = {}
     differences: list[Difference] = []
+    seen: set[str] = set()
     plain = {branch.name for branch in branches if _field_name(branch.name) == branch.name}
     for branch in branches:
-        reason = _obstacle(branch.layout)
+        reason = _obstacle(branch.layout, one_cluster=one_cluster)
+        if branch.name in seen:
+            reason = "another branch of this tree has the same name"
+        seen.add(branch.name)
         if reason is not None:
             differences.append(Difference(branch.name, "missing", branch.typename, "", reason))
             continue
@@ -165,33 +199,54 @@ def conform(content: Any, layout: Layout) -> Any:
 
 
 def _conform_union(content: Any, layout: UnionLayout) -> Any:
+    """Contents in the order of `_variants`; each has only its own rows."""
+    variants = _variants(layout)
+    skipped = len(layout.contents) - len(variants)
     if isinstance(content, ak.contents.EmptyArray):
         tags = np.zeros(0, np.int8)
-        contents = [conform(content, variant) for variant in layout.contents]
+        contents = [conform(content, variant) for variant in variants]
     else:
-        tags = np.asarray(content.tags)
-        contents = [conform(content.project(tag), variant) for tag, variant in enumerate(layout.contents)]
+        tags = np.asarray(content.tags) - np.int8(skipped)
+        parts = [unwrapped(content.project(tag + skipped)) for tag in range(len(variants))]
+        if np.any(tags < 0) or not all(np.all(present(part)) for part in parts):
+            msg = "a std::variant without a value came up, and uproot cannot write that to an RNTuple"
+            raise OutputError(msg)
+        parts = [part.project() if part.is_option else part for part in parts]
+        contents = [conform(part, variant) for part, variant in zip(parts, variants, strict=True)]
     index = np.zeros(len(tags), np.int64)
-    for tag in range(len(contents)):
+    for tag in range(len(variants)):
         index[tags == tag] = np.arange(np.count_nonzero(tags == tag))
     return ak.contents.UnionArray(ak.index.Index8(tags), ak.index.Index64(index), contents)
 
 
-def _obstacle(layout: Layout) -> str | None:
-    """Why uproot cannot write a layout; `None` where it can."""
+def _variants(layout: UnionLayout) -> tuple[Layout, ...]:
+    """The types of a variant: uproot reads one more in front, for variants without a value, and makes all optional."""
+    first, *others = layout.contents
+    contents = others if isinstance(first, OptionLayout) and others else layout.contents
+    return tuple(content.content if isinstance(content, OptionLayout) else content for content in contents)
+
+
+def _obstacle(layout: Layout, *, one_cluster: bool) -> str | None:
+    """Why a layout cannot be written; `None` where it can."""
     match layout:
-        case RegularLayout() if layout.size == 0:
+        case Values(dtype="unknown"):
+            return "it has values of no type that uproot knows"
+        case RegularLayout(size=0):
             return "it is an array of no elements"
-        case RecordLayout() if not layout.fields:
+        case RecordLayout(fields=()):
             return "it has no members, and uproot writes no empty records"
+        case UnionLayout() if not one_cluster:
+            return "uproot reads a std::variant wrongly when there is more than one cluster"
         case RecordLayout():
-            return next((found for _, field in layout.fields if (found := _obstacle(field)) is not None), None)
+            inner: Sequence[Layout] = [field for _, field in layout.fields]
         case UnionLayout():
-            return next((found for field in layout.contents if (found := _obstacle(field)) is not None), None)
+            inner = _variants(layout)
         case ListLayout() | RegularLayout() | OptionLayout():
-            return _obstacle(layout.content)
+            inner = [layout.content]
         case _:
-            return None
+            inner = []
+    found = (_obstacle(content, one_cluster=one_cluster) for content in inner)
+    return next((reason for reason in found if reason is not None), None)
 
 
 def _field_name(name: str) -> str:
@@ -199,7 +254,12 @@ def _field_name(name: str) -> str:
 
 
 def _std_name(layout: Layout) -> str:
-    """The type as uproot names it when it reads the RNTuple."""
+    """The type as uproot names it when it reads the RNTuple: nothing for what holds a record, as that has no C++ name."""
+    name = _inner_name(layout)
+    return "" if "record" in name else name
+
+
+def _inner_name(layout: Layout) -> str:
     match layout:
         case Values():
             dtype = "float32" if layout.dtype == "float16" else layout.dtype
@@ -207,14 +267,14 @@ def _std_name(layout: Layout) -> str:
         case ListLayout(text="utf8"):
             return "std::string"
         case ListLayout():
-            return f"std::vector<{_std_name(layout.content)}>"
+            return f"std::vector<{_inner_name(layout.content)}>"
         case RegularLayout():
-            return f"std::array<{_std_name(layout.content)},{layout.size}>"
+            return f"std::array<{_inner_name(layout.content)},{layout.size}>"
         case OptionLayout():
-            return f"std::optional<{_std_name(layout.content)}>"
+            return f"std::optional<{_inner_name(layout.content)}>"
         case UnionLayout():
-            return f"std::variant<{','.join(_std_name(field) for field in layout.contents)}>"
+            return f"std::variant<{','.join(_inner_name(field) for field in _variants(layout))}>"
         case RecordLayout(is_tuple=True):
-            return f"std::tuple<{','.join(_std_name(field) for _, field in layout.fields)}>"
+            return f"std::tuple<{','.join(_inner_name(field) for _, field in layout.fields)}>"
         case _:
-            return ""
+            return "record"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import TYPE_CHECKING, Any
 
 import uproot
@@ -40,50 +41,59 @@ def copy_objects(directory: Any, mini_root: bytes) -> ObjectsReport:
     """
     try:
         source = uproot.open(io.BytesIO(mini_root))
-    except (OSError, ValueError, uproot.DeserializationError) as error:
+        # uproot's own copies of objects at the top leave a directory without a name behind
+        found = {path: str(source.key(path).fClassName) for path in source.keys(cycle=False) if path}
+    except (*_FAILURES, OSError) as error:
         msg = f"the objects besides trees ({len(mini_root)} bytes) are not a ROOT file: {error}"
         raise InputError(msg) from error
+    missing: dict[str, str] = {}
     with source:
-        copied: list[tuple[str, str]] = []
-        missing: list[tuple[str, str, str]] = []
-        objects: list[tuple[str, str]] = []
-        for path in dict.fromkeys(source.keys(cycle=False)):
-            if not path:
-                continue  # uproot's own copies of top-level objects leave a directory without a name behind
-            classname = source.key(path).fClassName
+        for path, classname in found.items():
             if classname in _DIRECTORIES:
                 directory.mkdir(path)
-                copied.append((path, classname))
             elif classname == "TTree" or classname.endswith("RNTuple"):
-                missing.append((path, classname, "trees are written from arrays, not copied"))
-            else:
-                objects.append((path, classname))
-        try:
-            _copy(directory, source, [path for path, _ in objects])
-        except _FAILURES:
-            for path, classname in objects:
-                try:
-                    _copy(directory, source, [path])
-                except _FAILURES as error:
-                    missing.append((path, classname, f"uproot cannot copy it: {error}"))
-                else:
-                    copied.append((path, classname))
-        else:
-            copied += objects
-    return ObjectsReport(tuple(copied), tuple(missing))
+                missing[path] = "trees are written from arrays, not copied"
+        objects = [path for path, classname in found.items() if classname not in _DIRECTORIES and path not in missing]
+        if _copy(directory, source, objects) is not None:
+            # one of them cannot be copied: which?
+            done = set(directory.keys(cycle=False))
+            for path in objects:
+                reason = None if path in done else _copy(directory, source, [path])
+                if reason is not None:
+                    missing[path] = f"uproot cannot copy it: {reason}"
+    return ObjectsReport(
+        tuple((path, classname) for path, classname in found.items() if path not in missing),
+        tuple((path, found[path], reason) for path, reason in missing.items()),
+    )
 
 
-# What uproot raises for streamers that are absent or odd, before it writes anything of the objects.
-_FAILURES = (NotImplementedError, ValueError, LookupError, TypeError, AttributeError, uproot.DeserializationError)
+# What uproot raises for keys and streamers that are absent or odd.
+_FAILURES = (
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    struct.error,
+    uproot.DeserializationError,
+)
 
 
-def _copy(directory: Any, source: Any, paths: Collection[str]) -> None:
+def _copy(directory: Any, source: Any, paths: Collection[str]) -> str | None:
+    """Copy objects; says why not, if something in `source` is odd. It is read before anything is written."""
     wanted = set(paths)
     if not wanted:
-        return
+        return None
     try:
-        directory.copy_from(source, filter_name=lambda path: path.rpartition(";")[0] in wanted or path in wanted)
+        directory.copy_from(source, filter_name=lambda path: path in wanted)
+    except _FAILURES as error:
+        return str(error)
+    except OSError as error:
+        if error.errno is not None:  # the system's word about the target; uproot's own about the source has no number
+            raise
+        return str(error)
     finally:
         # copy_from makes the directory of each object, and for objects at the top one with an empty name
         if "" in directory.keys(recursive=False, cycle=False):
             del directory[""]
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import awkward as ak
@@ -9,6 +10,7 @@ import numpy as np
 import uproot
 import uproot.writing._cascadetree
 
+from hepbaler.errors import OutputError
 from hepbaler.restoring.arrays import elements
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ class TreeSink:
         counters = {group.counter for group in groups if group.source is not None}
         self._flat = tuple(leaf for leaf in leaves if leaf.counts is None and leaf.name not in counters)
         self._groups = tuple(groups)
-        titles = {leaf.name: leaf.title for leaf in leaves if leaf.title is not None}
+        titles = {leaf.name: leaf.title for leaf in leaves}
         # uproot wants lists with a common counter as fields of one record, whose own name never reaches the file
         records = {f"{group.counter}[]": group for group in groups}
         types = {leaf.name: _flat_type(leaf) for leaf in self._flat}
@@ -68,7 +70,10 @@ class TreeSink:
             "resize_factor": 4.0,
         }
         order = _file_order(leaves, groups)
-        self._tree, self.titles_kept = _make_tree(directory, name, types, titles, order, options)
+        nested = any(leaf.shape for group in groups for leaf in group.leaves)
+        self._tree, self.titles_kept = _make_tree(
+            directory, name, types, titles, order, options, has_lists_of_arrays=nested
+        )
         self.branches = tuple(order)
 
     def extend(self, values: Mapping[str, Any]) -> None:
@@ -128,9 +133,11 @@ def _make_tree(
     directory: Any,
     name: str,
     types: dict[str, Any],
-    titles: Mapping[str, str],
+    titles: Mapping[str, str | None],
     order: Sequence[str],
     options: dict[str, Any],
+    *,
+    has_lists_of_arrays: bool,
 ) -> tuple[Any, bool]:
     """Make a tree with titles and order of the branches, or a plain one where uproot has changed inside.
 
@@ -140,7 +147,10 @@ def _make_tree(
     """
     try:
         after = _titled(directory, name, types, titles, order, options)
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError) as error:
+        if has_lists_of_arrays:
+            msg = f"uproot {uproot.__version__} writes lists of C arrays wrongly, and hepbaler cannot correct it: {error}"
+            raise OutputError(msg) from error
         # nothing is written yet; an error that is not about uproot's inside comes again from here
         return directory.mktree(name, types, **options), not titles
     tree = directory.mktree(name, {"first": np.dtype("float32")}, title=options["title"])
@@ -160,12 +170,12 @@ def _titled(
     directory: Any,
     name: str,
     types: dict[str, Any],
-    titles: Mapping[str, str],
+    titles: Mapping[str, str | None],
     order: Sequence[str],
     options: dict[str, Any],
 ) -> Any:
     """What `mktree` would make and write, before it is written."""
-    tree = uproot.writing._cascadetree.Tree(
+    tree = _Tree(
         directory._cascading,
         name,
         options["title"],
@@ -183,6 +193,25 @@ def _titled(
     tree._branch_data = [tree._branch_data[index] for index in ranks]
     tree._branch_lookup = {names[index]: position for position, index in enumerate(ranks)}
     for datum in tree._branch_data:
-        if datum["kind"] != "record":
-            datum["fTitle"] = titles.get(datum["fName"], datum["fTitle"])
+        title = None if datum["kind"] == "record" else titles.get(datum["fName"])
+        if title is not None and not _is_other_leaf_list(datum, title):
+            datum["fTitle"] = title
     return tree
+
+
+_LEAF_LIST = re.compile(r"[^\s/\[\]:]+(?P<tail>(\[[^\]]*\])*(/[A-Za-z])?(:[^\s/\[\]:]+(\[[^\]]*\])*(/[A-Za-z])?)*)")
+
+
+def _is_other_leaf_list(datum: Mapping[str, Any], title: str) -> bool:
+    """Whether the source's title is no title, but a description of leaves (``x/F:y``) that is wrong in the new file."""
+    match = _LEAF_LIST.fullmatch(title)
+    tail = match["tail"] if match else ""
+    return tail != "" and tail != datum["fTitle"][len(datum["fName"]) :]
+
+
+class _Tree(uproot.writing._cascadetree.Tree):  # type: ignore[misc]
+    """uproot's tree, which forgets the inner sizes when it writes where each list of C arrays starts."""
+
+    def write_jagged_basket(self, sink: Any, branch_name: str, compression: Any, array: Any, offsets: Any) -> Any:
+        shape = self._branch_data[self._branch_lookup[branch_name]]["shape"]
+        return super().write_jagged_basket(sink, branch_name, compression, array.reshape(-1, *shape), offsets)

@@ -6,13 +6,14 @@ import contextlib
 import os
 import secrets
 import uuid
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import uproot
 
 from hepbaler.errors import HepbalerError, OutputError
 from hepbaler.restoring.compression import parse_compression
-from hepbaler.restoring.ntuples import NTupleSink, conform, plan_fields
+from hepbaler.restoring.ntuples import NTupleSink, plan_fields
 from hepbaler.restoring.objects import copy_objects
 from hepbaler.restoring.plan import basket_sized, common_length, plan_tree
 from hepbaler.restoring.report import Difference, ObjectsReport, TreeReport
@@ -260,20 +261,21 @@ class RootWriter:
         title: str,
         branches: Sequence[Branch],
         clusters: Iterable[Mapping[str, ak.Array]],
-        num_entries: int,  # noqa: ARG002  (same form as _write_ttree)
-        same_as: Mapping[str, str],  # noqa: ARG002
+        num_entries: int,
+        same_as: Mapping[str, str],  # noqa: ARG002  (an RNTuple has no counters)
     ) -> TreeReport:
-        fields, differences = plan_fields(branches)
+        coming = iter(clusters)
+        first = next(coming, None)
+        whole = first is None or all(len(array) == num_entries for array in first.values())
+        fields, differences = plan_fields(branches, one_cluster=whole)
         if not fields:
             return _not_written("RNTuple", path, differences)
         with self._writing():
             sink = NTupleSink(directory, name, title, fields)
         total = 0
-        for cluster in clusters:
-            rows = common_length({branch.name: cluster[branch.name] for branch in fields.values()})
-            values = {
-                field: conform(cluster[branch.name].layout, branch.layout) for field, branch in fields.items()
-            }
+        for cluster in chain([] if first is None else [first], coming):
+            values = sink.values(cluster)
+            rows = common_length(values)
             if rows:
                 with self._writing():
                     sink.extend(values)
