@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .bounds import restore
 from .coding import plain
 from .coding.learned import LATENTS, LearnedCoder
+from .coding.learned_bytes import coder_from_bytes
 from .coding.pages import split_page
 from .encoding import known_columns, value_functions
 from .errors import CorruptFile
@@ -98,7 +99,7 @@ class ClusterDecoder:
     def _coder(self, number: int) -> LearnedCoder:
         if number not in self._coders:
             entry = self._header.models[number]
-            coder = LearnedCoder.from_bytes(self._source.section(entry.section))
+            coder = coder_from_bytes(self._source.section(entry.section))
             inputs = {key for key in coder.inputs if not key.startswith("@")}
             table = self._header.schema.tables[entry.table]
             if set(coder.names) != set(entry.columns) or not inputs <= set(table.columns) - set(coder.names):

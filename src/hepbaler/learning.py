@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from ._optional import need
 from .bounds import Plan, quantise
-from .encoding import Latents, known_columns
+from .encoding import Latents, known_columns, value_functions
 from .errors import ModelError
 from .modelfile import TrainedTable, fits
 from .preparing import Prepared
@@ -19,7 +20,7 @@ from .scanning import Scan
 from .table import Table
 
 if TYPE_CHECKING:
-    from .training import TrainSettings
+    from .training.settings import TrainSettings
 
 __all__ = ("Training", "encoder_of", "learn", "reuse")
 
@@ -76,7 +77,7 @@ def learn(
     if not tables:
         return []
     need("torch", extra="train")
-    from .training import fit
+    from .training.fit import fit
 
     settings = _settings(prepared, tables, training)
     total = sum(s.steps for s in settings)
@@ -85,19 +86,19 @@ def learn(
         sample = {key: prepared.sample[key] for key in table.columns if key in prepared.sample}
         counts = prepared.sample_counts.get(table.index)
         known = known_columns(counts, ("@index", "@counts")) if counts is not None else {}
-        before = done
         result = fit(
             sample,
             known=known,
             plain_bits={key: prepared.plain_bits[key] for key in sample},
             n_rows_total=prepared.rows[table.index],
             settings=setting,
-            progress=lambda step, _n, before=before: progress(before + step, total),
+            to_values=value_functions(sample, prepared.choices),
+            progress=partial(_step, progress, done, total),
         )
         done += setting.steps
         progress(done, total)
         if result.coder is not None:
-            used = [k for k in (*result.coder.columns, *result.coder.inputs) if not k.startswith("@")]
+            used = [k for k in (*result.coder.names, *result.coder.inputs) if not k.startswith("@")]
             dtypes = {column.key: column.dtype for column in prepared.schema.columns}
             model = TrainedTable(
                 tree=prepared.schema.path,
@@ -105,7 +106,7 @@ def learn(
                 dtypes={key: dtypes[key] for key in used},
                 choices={key: prepared.choices[key] for key in used if key in prepared.choices},
                 coder=result.coder,
-                encoder=result.encoder if result.coder.n_latent else None,
+                encoder=result.encoder,
                 steps=setting.steps,
             )
             out.append((table.index, model))
@@ -148,12 +149,12 @@ def reuse(models: Sequence[TrainedTable], prepared: Prepared, scan: Scan, plan: 
     return out
 
 
-def encoder_of(model: TrainedTable, training: Training) -> Latents:
+def encoder_of(model: TrainedTable) -> Latents:
     """A function from integers to the latents of a model."""
     encoder = model.encoder
 
     def latents(integers: Mapping[str, IntArray]) -> IntArray | None:
-        return None if encoder is None else encoder.latents(integers)
+        return None if encoder is None else encoder.latents(model.coder, integers)
 
     return latents
 
@@ -167,8 +168,15 @@ def _worthwhile(prepared: Prepared, table: Table) -> bool:
     return len(stored) >= 2 and plain_bytes >= MIN_PLAIN_BYTES and in_sample >= MIN_ROWS and not text
 
 
+def _step(progress: Callable[[int, int], None], done: int, total: int, step: int, _n: int, _bits: float) -> None:
+    progress(done + step, total)
+
+
 def _settings(prepared: Prepared, tables: Sequence[Table], training: Training) -> list[TrainSettings]:
-    raise NotImplementedError
+    """Settings of each table: the more plain bytes it has, the more steps it gets."""
+    from .training.settings import TrainSettings
+
+    return [TrainSettings(steps=training.steps or 1000, seed=training.seed, device="cpu") for _ in tables]
 
 
 def _misfit(values: NDArray[Any], choice: Any) -> float:

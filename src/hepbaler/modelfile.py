@@ -6,16 +6,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .bounds import Choice
+from .coding.encoder import LatentEncoder
 from .coding.learned import LearnedCoder
+from .coding.learned_bytes import coder_from_bytes, coder_to_bytes
 from .container import ContainerReader, ContainerWriter
 from .errors import CorruptFile, ModelError
 from .table import TreeSchema
-
-if TYPE_CHECKING:
-    from .training import Encoder
 
 __all__ = ("MODEL_KIND", "TrainedTable", "fits", "load_models", "save_models")
 
@@ -51,7 +50,7 @@ class TrainedTable:
     dtypes: Mapping[str, str]
     choices: Mapping[str, Choice]
     coder: LearnedCoder
-    encoder: Encoder | None
+    encoder: LatentEncoder | None
     steps: int
 
     @property
@@ -65,7 +64,7 @@ def save_models(path: str | os.PathLike[str], models: Sequence[TrainedTable], *,
     with ContainerWriter(path, overwrite=overwrite) as writer:
         entries = []
         for i, model in enumerate(models):
-            writer.add_section(f"model/{i}", model.coder.to_bytes())
+            writer.add_section(f"model/{i}", coder_to_bytes(model.coder))
             if model.encoder is not None:
                 writer.add_section(f"encoder/{i}", model.encoder.to_bytes())
             entries.append(
@@ -92,8 +91,6 @@ def load_models(path: str | os.PathLike[str]) -> tuple[TrainedTable, ...]:
     FormatError
         If it is damaged.
     """
-    from .training import Encoder
-
     with ContainerReader(path) as reader:
         if reader.meta.get("kind") != MODEL_KIND:
             msg = f"{path} holds a {reader.meta.get('kind')!r}, not a model; 'hepbaler train' makes one"
@@ -107,8 +104,8 @@ def load_models(path: str | os.PathLike[str]) -> tuple[TrainedTable, ...]:
                         str(entry["table"]),
                         {str(key): str(dtype) for key, dtype in entry["dtypes"].items()},
                         {str(key): Choice.from_dict(value) for key, value in entry["choices"].items()},
-                        LearnedCoder.from_bytes(reader.section(f"model/{i}")),
-                        Encoder.from_bytes(reader.section(f"encoder/{i}")) if entry["encoder"] else None,
+                        coder_from_bytes(reader.section(f"model/{i}")),
+                        LatentEncoder.from_bytes(reader.section(f"encoder/{i}")) if entry["encoder"] else None,
                         int(entry["steps"]),
                     )
                 )

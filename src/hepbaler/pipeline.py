@@ -17,6 +17,7 @@ import numpy as np
 
 from .archive import ARCHIVE_KIND, LEARNED_FEATURE
 from .bounds import Plan
+from .coding.learned_bytes import coder_to_bytes
 from .container import ContainerWriter, check_target
 from .encoding import ClusterEncoder, ModelInUse
 from .errors import InputError, OutputError, UnreadableBranches
@@ -327,7 +328,7 @@ class _TreeJob:
         entries = []
         for table, model in models:
             name = f"model/{total.models}"
-            writer.add_section(name, model.coder.to_bytes())
+            writer.add_section(name, coder_to_bytes(model.coder))
             entries.append(ModelEntry(name, table, model.coder.names))
             total.models += 1
             total.steps[f"{tree.path}:{prepared.schema.tables[table].name}"] = model.steps
@@ -335,7 +336,7 @@ class _TreeJob:
         header = TreeHeader(prepared.schema, (0,), (), prepared.choices, prepared.constants, tuple(entries))
         encoder = ClusterEncoder(
             header,
-            [ModelInUse(model.coder, encoder_of(model, self.training)) for _, model in models],
+            [ModelInUse(model.coder, encoder_of(model)) for _, model in models],
             prepared.codecs,
             self.executor,
         )
@@ -347,7 +348,7 @@ class _TreeJob:
                     continue
                 pages, rows = encoder.encode(read_columns(tree, start, stop), stop - start)
                 writer.add_cluster(self.number, pages)
-                sizes += [len(page) for page in pages]
+                sizes += np.array([len(page) for page in pages], np.int64)
                 for so_far, n in zip(rows_so_far, rows, strict=True):
                     so_far.append(n)
                 self.tell("write", stop, tree.num_entries)
@@ -378,7 +379,7 @@ class _TreeJob:
             own = [(i, model) for i, (index, model) in enumerate(models) if index == table.index]
             n_bytes = int(sum(sizes[slots[key]] for key in stored))
             for i, model in own:
-                n_bytes += int(sizes[slots[f"@latents/{i}"]]) + len(model.coder.to_bytes())
+                n_bytes += int(sizes[slots[f"@latents/{i}"]]) + len(coder_to_bytes(model.coder))
             out.append(
                 TableReport(
                     tree=prepared.schema.path,

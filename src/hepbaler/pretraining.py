@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .bounds import Plan
 from .chaining import chain
+from .coding.learned_bytes import coder_to_bytes
 from .container import check_target
 from .errors import InputError, ModelError, UnreadableBranches
 from .learning import Training, learn
@@ -115,10 +116,10 @@ def train(
                         rows=rows,
                         columns=len(table.columns),
                         stored=len(stored),
-                        learned=len(model.coder.columns),
+                        learned=len(model.coder.names),
                         raw_bytes=0,
                         plain_bytes=int(sum(prepared.plain_bits[key] * rows / 8 for key in stored)),
-                        archive_bytes=len(model.coder.to_bytes()),
+                        archive_bytes=len(coder_to_bytes(model.coder)),
                     )
                 )
     if not models:
