@@ -39,7 +39,9 @@ def columns(draw: st.DrawFn, n_rows: int) -> ak.Array:
 @st.composite
 def trees(draw: st.DrawFn) -> tuple[dict[str, ak.Array], int]:
     n_rows = draw(st.integers(0, 12))
-    names = draw(st.lists(st.sampled_from(["Jet_pt", "nJet_pt", "Jet", "x", "a.b", "nx", "é"]), unique=True, min_size=1))
+    names = draw(
+        st.lists(st.sampled_from(["Jet_pt", "nJet_pt", "Jet", "x", "a.b", "nx", "é"]), unique=True, min_size=1)
+    )
     return {name: draw(columns(n_rows)) for name in names}, n_rows
 
 
@@ -63,9 +65,10 @@ def test_round_trip(tree: tuple[dict[str, ak.Array], int], step: int) -> None:
                 assert events[name].title == f"about {name}"
                 assert events[name].typename == typenames[name]
                 assert back.to_list() == array.to_list() or ak.array_equal(back, array, equal_nan=True)
-                assert np.asarray(ak.flatten(back, axis=None)).tobytes() == np.asarray(
-                    ak.flatten(array, axis=None)
-                ).tobytes()
+                assert (
+                    np.asarray(ak.flatten(back, axis=None)).tobytes()
+                    == np.asarray(ak.flatten(array, axis=None)).tobytes()
+                )
     assert report.missing == ()
 
 
@@ -87,7 +90,9 @@ def test_shared_counters_keep_names_order_types_and_titles(branch, write, same) 
         for name, typename in zip(arrays, types, strict=True)
     ]
     target, report = write(branches, arrays, step=2)
-    assert [(one.branch, one.kind, one.restored) for one in report.differences] == [("nLHEPdfWeight", "type", "int32_t")]
+    assert [(one.branch, one.kind, one.restored) for one in report.differences] == [
+        ("nLHEPdfWeight", "type", "int32_t")
+    ]
     with uproot.open(target) as file:
         events = file["Events"]
         assert events.title == "the events"
@@ -112,7 +117,9 @@ def test_leaf_lists_of_other_leaves_are_no_titles(branch, write) -> None:
 
 
 def test_objects_become_a_branch_a_member(branch, write) -> None:
-    vectors = ak.zip({"fP": ak.zip({"fX": [[1.0], [2.0, 3.0]], "fY": [[0.5], [0.25, 0.125]]}), "fE": [[4.0], [5.0, 6.0]]})
+    vectors = ak.zip(
+        {"fP": ak.zip({"fX": [[1.0], [2.0, 3.0]], "fY": [[0.5], [0.25, 0.125]]}), "fE": [[4.0], [5.0, 6.0]]}
+    )
     one = ak.Array([{"first": 1, "second": [1.5, 2.5]}, {"first": 2, "second": []}])
     branches = [branch("p4", vectors, "std::vector<TLorentzVector>"), branch("pair", one, "std::pair<...>")]
     target, report = write(branches, {"p4": vectors, "pair": one})

@@ -167,9 +167,7 @@ def _candidates(base: str) -> Iterator[str]:
         number += 1
 
 
-def _differences(
-    group: ListGroup, by_name: Mapping[str, Branch], distrusted: Collection[str]
-) -> Iterator[Difference]:
+def _differences(group: ListGroup, by_name: Mapping[str, Branch], distrusted: Collection[str]) -> Iterator[Difference]:
     if group.source is not None and group.source.typename != "int32_t":
         reason = "uproot writes counters as int32_t"
         yield Difference(group.source.name, "type", group.source.typename, "int32_t", reason)

@@ -27,9 +27,7 @@ def __dir__() -> tuple[str, ...]:
 
 
 # One step from an array towards the values of a leaf; the string is the field's name, the number a C array's size.
-Step = (
-    tuple[Literal["list", "option", "mask", "text"]] | tuple[Literal["regular"], int] | tuple[Literal["field"], str]
-)
+Step = tuple[Literal["list", "option", "mask", "text"]] | tuple[Literal["regular"], int] | tuple[Literal["field"], str]
 
 _CPP = {"bool": "bool", "float32": "float", "float64": "double"}
 _SIZES = re.compile(r"\[[^\]]*\]")
@@ -217,4 +215,3 @@ def _free(name: str, taken: set[str]) -> str:
     while free in taken:
         free, number = f"{name}_{number}", number + 1
     return free
-

@@ -88,9 +88,7 @@ class NTupleSink:
         return ak.contents.RecordArray(contents, list(self._fields))
 
 
-def plan_fields(
-    branches: Sequence[Branch], *, one_cluster: bool
-) -> tuple[dict[str, Branch], tuple[Difference, ...]]:
+def plan_fields(branches: Sequence[Branch], *, one_cluster: bool) -> tuple[dict[str, Branch], tuple[Difference, ...]]:
     """Name the fields, and say what will differ.
 
     Parameters

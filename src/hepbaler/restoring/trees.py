@@ -88,9 +88,7 @@ class TreeSink:
         data: dict[str, Any] = {}
         for leaf in self._flat:
             content = values[leaf.name]
-            data[leaf.name] = (
-                ak.Array(content) if leaf.text else elements(content).reshape(len(content), *leaf.shape)
-            )
+            data[leaf.name] = ak.Array(content) if leaf.text else elements(content).reshape(len(content), *leaf.shape)
         for group in self._groups:
             lists = [values[leaf.name] for leaf in group.leaves]
             names = [leaf.name for leaf in group.leaves]
@@ -149,7 +147,9 @@ def _make_tree(
         after = _titled(directory, name, types, titles, order, options)
     except (AttributeError, KeyError, TypeError) as error:
         if has_lists_of_arrays:
-            msg = f"uproot {uproot.__version__} writes lists of C arrays wrongly, and hepbaler cannot correct it: {error}"
+            msg = (
+                f"uproot {uproot.__version__} writes lists of C arrays wrongly, and hepbaler cannot correct it: {error}"
+            )
             raise OutputError(msg) from error
         # nothing is written yet; an error that is not about uproot's inside comes again from here
         return directory.mktree(name, types, **options), not titles

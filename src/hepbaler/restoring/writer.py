@@ -220,9 +220,7 @@ class RootWriter:
             with self._writing():
                 if sink is None:
                     rows = common_length(values)
-                    sink = TreeSink(
-                        directory, name, title, plan.leaves, plan.groups, baskets=-(-num_entries // rows)
-                    )
+                    sink = TreeSink(directory, name, title, plan.leaves, plan.groups, baskets=-(-num_entries // rows))
                 sink.extend(values)
             extents.append(common_length(values))
         if sink is None:
@@ -230,7 +228,9 @@ class RootWriter:
                 sink = TreeSink(directory, name, title, plan.leaves, plan.groups, baskets=1)
         differences = plan.differences
         if not sink.titles_kept:
-            lost = [branch for branch in branches if any(leaf.branch == branch.name and leaf.title for leaf in plan.leaves)]
+            lost = [
+                branch for branch in branches if any(leaf.branch == branch.name and leaf.title for leaf in plan.leaves)
+            ]
             reason = "this version of uproot writes no titles"
             differences += tuple(Difference(branch.name, "title", branch.title, "", reason) for branch in lost)
         return TreeReport(path, "TTree", sum(extents), sink.branches, differences)
