@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from .tables import bytes_text, plural, print_lines, print_table, ratio_text, seconds_text
+from .tables import bytes_text, is_verbose, plural, print_lines, print_table, ratio_text, seconds_text, warn
 
 if TYPE_CHECKING:
     from ..decompressing import RestoreReport
     from ..reports import CompressReport, TableReport, TrainReport
+    from ..restoring import Difference
     from ..verifying import ColumnCheck, VerifyReport
 
 __all__ = ("print_compressed", "print_restored", "print_trained", "print_verified")
@@ -24,6 +25,8 @@ def __dir__() -> tuple[str, ...]:
 
 def print_compressed(report: CompressReport) -> None:
     """Tell what `compress` made of a file."""
+    # First, so that the table is what stays on the screen.
+    _print_remarks(report.notes, report.left_out)
     _print_tables(f"{report.source} -> {report.target}", report.tables)
     seconds = sum(report.seconds.values())
     phases = ", ".join(f"{name} {seconds_text(t)}" for name, t in report.seconds.items())
@@ -43,7 +46,6 @@ def print_compressed(report: CompressReport) -> None:
             f"{seconds_text(seconds)} ({phases})",
         ]
     )
-    _print_remarks(report.notes, report.left_out)
 
 
 def print_restored(report: RestoreReport) -> None:
@@ -55,6 +57,7 @@ def print_restored(report: RestoreReport) -> None:
     ]
     print_table(f"{report.archive} -> {report.target}", ("tree", "kind", "entries", "branches", "differences"), rows)
     objects = f", {plural(len(report.objects.copied), 'other object')}" if report.objects is not None else ""
+    _print_differences(report)
     print_lines(
         [
             (
@@ -63,23 +66,32 @@ def print_restored(report: RestoreReport) -> None:
             )
         ]
     )
-    _print_differences(report)
 
 
 def _print_differences(report: RestoreReport) -> None:
-    """One line for what differs in the same way, with the first branch as an example."""
+    """What differs in the same way is one line, unless ``-v``; what is not there at all is named, also under ``-q``."""
     for tree in report.trees:
+        differing = [d for d in tree.differences if d.kind != "missing"]
+        for alike in _by_reason((d, f"{d.kind} {d.reason}") for d in differing):
+            if is_verbose():
+                print_lines(f"differs: {tree.path}: {d}" for d in alike)
+            else:
+                more = f" (and {plural(len(alike) - 1, 'other')} likewise: -v)" if len(alike) > 1 else ""
+                print_lines([f"differs: {tree.path}: {alike[0]}{more}"])
         if tree.not_written is not None:
-            print_lines([f"not written: tree {tree.path}: {tree.not_written}"])
-        alike: dict[tuple[str, str, str, str], list[str]] = {}
-        for d in tree.differences:
-            same = ("", "") if d.kind in ("title", "name", "counter", "added", "missing") else (d.source, d.restored)
-            alike.setdefault((d.kind, *same, d.reason), []).append(str(d))
-        for shown, *more in alike.values():
-            others = f" (and {plural(len(more), 'other branch', 'other branches')})" if more else ""
-            print_lines([f"differs: {tree.path}: {shown}{others}"])
+            warn(f"tree {tree.path} is not written: {tree.not_written}")
+        for alike in _by_reason((d, d.reason) for d in tree.missing):
+            what = plural(len(alike), "branch is", "branches are")
+            warn(f"{tree.path}: {what} not written: {alike[0].reason}", [d.branch for d in alike])
     for path, classname, reason in report.objects.missing if report.objects is not None else ():
-        print_lines([f"not written: {path} ({classname}): {reason}"])
+        warn(f"{path} ({classname}) is not written: {reason}")
+
+
+def _by_reason(differences: Iterable[tuple[Difference, str]]) -> list[list[Difference]]:
+    groups: dict[str, list[Difference]] = {}
+    for difference, reason in differences:
+        groups.setdefault(reason, []).append(difference)
+    return list(groups.values())
 
 
 def print_trained(report: TrainReport) -> None:

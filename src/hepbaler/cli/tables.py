@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,7 +12,17 @@ import click
 
 from .options import Session
 
-__all__ = ("bytes_text", "plural", "print_json", "print_lines", "print_table", "ratio_text", "seconds_text")
+__all__ = (
+    "bytes_text",
+    "is_verbose",
+    "plural",
+    "print_json",
+    "print_lines",
+    "print_table",
+    "ratio_text",
+    "seconds_text",
+    "warn",
+)
 
 
 _PIPE_WIDTH = 200
@@ -58,6 +69,30 @@ def print_lines(lines: Iterable[str]) -> None:
     if not click.get_current_context().ensure_object(Session).quiet:
         for line in lines:
             click.echo(line)
+
+
+def warn(message: str, names: Sequence[str] = ()) -> None:
+    """Print a warning on stderr, whatever was asked for.
+
+    Parameters
+    ----------
+    message
+        One line.
+    names
+        What it is about, listed below it.
+    """
+    click.echo(f"hepbaler: warning: {message}", err=True)
+    if names:
+        # Names may hold spaces and must not be broken.
+        listed = textwrap.fill(
+            ", ".join(names), 100, initial_indent="  ", subsequent_indent="  ", break_long_words=False
+        )
+        click.echo(listed, err=True)
+
+
+def is_verbose() -> bool:
+    """Whether ``-v`` was given."""
+    return click.get_current_context().ensure_object(Session).verbosity > 0
 
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, total: bool = False) -> None:
