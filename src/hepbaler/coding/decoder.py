@@ -33,6 +33,7 @@ __all__ = (
     "GATE_BITS",
     "INPUT_BITS",
     "INPUT_TOP",
+    "LEVEL_BITS",
     "LOCATION_BITS",
     "IntegerLayer",
     "IntegerNet",
@@ -51,6 +52,7 @@ ACTIVATION_BITS = 8  # an activation of 1.0 is 2^8
 ACTIVATION_TOP = (1 << 10) - 1
 LOCATION_BITS = 16
 GATE_BITS = 6
+LEVEL_BITS = 3  # an output of 1.0 is 8 levels
 EXACT = (1 << 24) - 1
 # A block's activations stay in the second-level cache.
 _BLOCK = 4096
@@ -132,16 +134,14 @@ class IntegerNet:
             incoming = INPUT_BITS if number == 0 else ACTIVATION_BITS
             outgoing = np.full(layer.bias.size, ACTIVATION_BITS, np.int64)
             if number == 2:
-                outgoing = np.array([LOCATION_BITS, 0, GATE_BITS], np.int64)
+                outgoing = np.array([LOCATION_BITS, LEVEL_BITS, GATE_BITS], np.int64)
             drop = layer.exponent + incoming - outgoing
             scale = np.ldexp(np.float32(1), -drop).astype(np.float32)
             bias = layer.bias + _half(drop, number)
             prepared.append((layer.weight.astype(np.float32), bias.astype(np.float32)[:, None], scale[:, None]))
         return prepared
 
-    def run(
-        self, inputs: list[FloatArray], *, n_rows: int, block: int = _BLOCK
-    ) -> tuple[IntArray, IntArray, IntArray]:
+    def run(self, inputs: list[FloatArray], *, n_rows: int, block: int = _BLOCK) -> tuple[IntArray, IntArray, IntArray]:
         """Location (parts of 2^28), level and gate (parts of 2^6) of each row.
 
         Parameters

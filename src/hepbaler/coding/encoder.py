@@ -7,6 +7,7 @@ bits and nothing else.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -123,7 +124,7 @@ class LatentEncoder:
         for _ in range(min(count, 16)):
             size, at = plain.read_varint(data, at)
             sizes.append(size)
-        layers = list(zip(sizes[:-1], sizes[1:], strict=True))
+        layers = list(pairwise(sizes))
         expected = 4 * sum((n_in + 1) * n_out for n_in, n_out in layers)
         if not 2 <= count <= 16 or max(sizes) > _MOST_SIZE or len(data) - at != expected:
             msg = f"encoder of layers {sizes} needs {expected} bytes of weights, got {len(data) - at}"

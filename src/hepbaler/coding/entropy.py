@@ -41,6 +41,8 @@ _Categorical = constriction.stream.model.Categorical
 _RAW_BITS = 16
 _TABLES_AT_ONCE = 256
 _NONE = 3
+# The last symbol of every stream that is not empty: a stream that was cut or decoded wrongly does not end in it.
+_END = 0x5AC3
 
 
 def _model(weights: IntArray) -> Any:
@@ -74,7 +76,9 @@ def _raw_model(bits: int) -> Any:
 
 def _groups(index: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     """Rows ordered by table, the tables in use (ascending) and the rows of each."""
-    order = np.argsort(index, kind="stable")
+    # numpy sorts 16-bit numbers by radix, ten times as fast as wider ones.
+    short = index.astype(np.uint16) if index.size and int(index.max()) < 1 << 16 else index
+    order = np.argsort(short, kind="stable")
     counts = np.bincount(index) if index.size else np.zeros(0, np.int64)
     used = np.flatnonzero(counts)
     return order, used, counts[used]
@@ -103,6 +107,8 @@ class WriteSymbols:
     def finish(self) -> bytes:
         """The stream: little-endian 32-bit words."""
         coder = _Ans()
+        if self._steps:
+            coder.encode_reverse(np.array([_END], np.int32), _raw_model(_RAW_BITS))
         for symbols, model in reversed(self._steps):
             coder.encode_reverse(symbols, model)
         return bytes(coder.get_compressed().astype("<u4").tobytes())
@@ -120,11 +126,13 @@ class ReadSymbols:
         except ValueError as error:
             msg = f"entropy-coded stream is damaged: {error}"
             raise CorruptFile(msg, section="page") from error
+        self._any = False
 
     def take(self, count: int, model: Any) -> IntArray:
         """The next `count` symbols, which share a model."""
         if count == 0:
             return np.zeros(0, np.int64)
+        self._any = True
         symbols: IntArray = self._coder.decode(model, count).astype(np.int64)
         return symbols
 
@@ -135,13 +143,17 @@ class ReadSymbols:
         parts = [decode(model, count) for model, count in zip(models(used), counts.tolist(), strict=True)]
         symbols = np.empty(index.size, np.int64)
         if parts:
+            self._any = True
             symbols[order] = np.concatenate(parts)
         return symbols
 
     def finish(self) -> None:
-        """Check that the stream is used up."""
-        if not self._coder.is_empty():
-            msg = "entropy-coded stream holds more than its rows, or the wrong symbols: the page or its model is damaged"
+        """Check that the stream ends here: with the end mark, if anything was taken, and then empty."""
+        marked = not self._any or int(self._coder.decode(_raw_model(_RAW_BITS), 1)[0]) == _END
+        if not (marked and self._coder.is_empty()):
+            msg = (
+                "entropy-coded stream holds more than its rows, or the wrong symbols: the page or its model is damaged"
+            )
             raise CorruptFile(msg, section="page")
 
 
@@ -206,7 +218,9 @@ def _raw_models(used: IntArray) -> Iterator[Any]:
     return (_raw_model(bits) for bits in used.tolist())
 
 
-def encode_column(q: IntArray, ranks: RankTable, uniform: int, location: IntArray, level: IntArray) -> tuple[bytes, IntArray]:
+def encode_column(
+    q: IntArray, ranks: RankTable, uniform: int, location: IntArray, level: IntArray
+) -> tuple[bytes, IntArray]:
     """Encode a column under the decoder's locations and levels.
 
     Parameters

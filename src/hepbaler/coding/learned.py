@@ -270,9 +270,7 @@ class LearnedCoder:
             column = self.columns[position]
             location, level = rows.predict(column)
             stream, escaped = _split_page(pages[name], n_rows)
-            decoded[name], bins, offset = decode_column(
-                stream, escaped, column.ranks, column.uniform, location, level
-            )
+            decoded[name], bins, offset = decode_column(stream, escaped, column.ranks, column.uniform, location, level)
             rows.add(rows.n_inputs + position, decoded[name], column.ranks.centre(bins, offset))
         return {name: decoded[name] for name in wanted}
 

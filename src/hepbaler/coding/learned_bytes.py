@@ -103,7 +103,15 @@ def coder_from_bytes(data: bytes) -> LearnedCoder:
         text = zstandard.ZstdDecompressor().decompress(data[start : start + length], max_output_size=_MOST_STRUCTURE)
         structure: Any = json.loads(text)
         return _rebuild(structure, _Tensors(data, start + length))
-    except (zstandard.ZstdError, UnicodeDecodeError, KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
+    except (
+        zstandard.ZstdError,
+        UnicodeDecodeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        IndexError,
+        RecursionError,
+    ) as error:
         msg = f"model cannot be read: its structure is damaged ({type(error).__name__}: {error})"
         raise CorruptFile(msg, section="model") from error
 
@@ -206,7 +214,10 @@ def _gaps(table: RankTable) -> IntArray:
 def _terms(terms: Any) -> list[Term] | None:
     if terms is None:
         return None
-    return [Term(TERM_KINDS[_whole(kind, 0, len(TERM_KINDS) - 1)], tuple(_whole(s, 0, 1 << 20) for s in slots)) for kind, *slots in terms]
+    return [
+        Term(TERM_KINDS[_whole(kind, 0, len(TERM_KINDS) - 1)], tuple(_whole(s, 0, 1 << 20) for s in slots))
+        for kind, *slots in terms
+    ]
 
 
 def _joined(parts: Sequence[IntArray]) -> IntArray:

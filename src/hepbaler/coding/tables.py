@@ -80,7 +80,8 @@ def _cdf(x: IntArray) -> IntArray:
     x = np.clip(x, -(_HALF << _STEP_BITS), (_HALF << _STEP_BITS) - 1)
     index = (x >> _STEP_BITS) + _HALF
     low = table[index]
-    return low + (((table[index + 1] - low) * (x & ((1 << _STEP_BITS) - 1))) >> _STEP_BITS)
+    result: IntArray = low + (((table[index + 1] - low) * (x & ((1 << _STEP_BITS) - 1))) >> _STEP_BITS)
+    return result
 
 
 @cache
@@ -144,7 +145,8 @@ def narrow_weights(index: int, uniform: int) -> IntArray:
     low, high = _cdf(edges).tolist()
     weights = np.array([[low, high - low, (1 << _CDF_BITS) - high, 0]], np.int64)
     none = np.array([[0, 0, 0, 1]], np.int64)
-    return quantise_weights(weights, np.array([[1 << _CDF_BITS]], np.int64), none, 0, uniform)[0]
+    parts: IntArray = quantise_weights(weights, np.array([[1 << _CDF_BITS]], np.int64), none, 0, uniform)[0]
+    return parts
 
 
 def _inner_grid(level: int) -> int:
@@ -179,7 +181,8 @@ def inner_index(location: IntArray, level: IntArray, start: IntArray, mass: IntA
     away = location - (start << (RANK_BITS - MASS_BITS))
     place = (away << grid) // (mass << (RANK_BITS - MASS_BITS))
     step = np.clip(place, -_INNER_MARGIN, (1 << grid) + _INNER_MARGIN - 1) + _INNER_MARGIN
-    return ((first[row] + step) << 3) | bits
+    index: IntArray = ((first[row] + step) << 3) | bits
+    return index
 
 
 def inner_weights(index: int) -> IntArray:
@@ -193,7 +196,8 @@ def inner_weights(index: int) -> IntArray:
     below = _cdf((edges * inverse) >> (grid + 1 + bits))[None, :]
     weights = np.diff(below, axis=1)
     total = np.maximum(below[:, -1:] - below[:, :1], 1)
-    return quantise_weights(weights, total, np.ones_like(weights), bits, _INNER_UNIFORM)[0]
+    parts: IntArray = quantise_weights(weights, total, np.ones_like(weights), bits, _INNER_UNIFORM)[0]
+    return parts
 
 
 def quantise_weights(weights: IntArray, total: IntArray, share: IntArray, share_bits: int, uniform: int) -> IntArray:
@@ -204,7 +208,8 @@ def quantise_weights(weights: IntArray, total: IntArray, share: IntArray, share_
     best = np.argmax(parts, axis=1)
     rows = np.arange(parts.shape[0])
     parts[rows, best] += free - parts.sum(axis=1)
-    return parts + 1
+    result: IntArray = parts + 1
+    return result
 
 
 def mass_levels(mass: IntArray) -> IntArray:

@@ -162,4 +162,5 @@ class HintScale:
         inside = np.clip(inside, 0.0, 1.0)
         unit = RANK_BITS - MASS_BITS
         within = np.floor(inside * (self.ranks.mass[bins] << unit).astype(np.float64)).astype(np.int64)
-        return np.minimum((self.ranks.cumulative[bins] << unit) + within, (1 << RANK_BITS) - 1)
+        rank: IntArray = np.minimum((self.ranks.cumulative[bins] << unit) + within, (1 << RANK_BITS) - 1)
+        return rank

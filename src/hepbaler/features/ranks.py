@@ -126,7 +126,8 @@ class RankTable:
 
     def values(self, bins: NDArray[np.int16], offset: IntArray) -> IntArray:
         """The inverse of `locate` for values that lie in a bin; escapes give 0."""
-        return np.append(self.base, 0)[bins] + offset
+        values: IntArray = np.append(self.base, 0)[bins] + offset
+        return values
 
     def centre(self, bins: NDArray[np.int16], offset: IntArray) -> IntArray:
         """Rank of the middle of each value's own interval, parts of 2^28, shape (n_rows,)."""
@@ -135,7 +136,8 @@ class RankTable:
         leading = offset >> (shift - kept)[bins]
         mass = self.mass[bins]
         start = self.cumulative[bins] << _OFFSET_BITS
-        return start + ((mass * (2 * leading + 1)) << (_OFFSET_BITS - 1) >> kept[bins])
+        rank: IntArray = start + ((mass * (2 * leading + 1)) << (_OFFSET_BITS - 1) >> kept[bins])
+        return rank
 
     def ranks(self, q: IntArray) -> IntArray:
         """Rank of each value, parts of 2^28, shape (n_rows,)."""

@@ -24,6 +24,9 @@ def __dir__() -> tuple[str, ...]:
     return __all__
 
 
+LEVEL_BITS = 3  # an output of 1.0 is 8 levels: the range is reached in few steps of training
+
+
 @dataclass(frozen=True)
 class Rounding:
     """The number formats of the integer decoder: an input, activation, ... of 1.0 is 2^bits.
@@ -141,7 +144,13 @@ class ColumnNets(nn.Module):
         self.w2 = uniform(n_columns, width, width, bound=(3.0 / width) ** 0.5)
         self.b2 = uniform(n_columns, width, 1, bound=0.2)
         self.w3 = uniform(n_columns, 3, width, bound=0.3 / width**0.5)
-        self.b3 = nn.Parameter(torch.tensor([[0.5], [3.0], [0.5]]).repeat(n_columns, 1, 1))
+        self.b3 = nn.Parameter(torch.tensor([[0.5], [0.4], [0.5]]).repeat(n_columns, 1, 1))
+
+    def start_at(self, level: Tensor, has_hint: Tensor) -> None:
+        """Begin with these levels, and with the hint as location where there is one; shapes (n_columns,)."""
+        with torch.no_grad():
+            self.b3[:, 1, 0] = level / 2**LEVEL_BITS
+            self.b3[:, 2, 0] = torch.where(has_hint > 0, 1.1, 0.0)
 
     def layers(self) -> tuple[tuple[nn.Parameter, nn.Parameter], ...]:
         """Weight and bias of each layer, in order."""
@@ -171,7 +180,7 @@ class ColumnNets(nn.Module):
             else:
                 values = torch.baddbmm(used_bias, used, values)
         location = clamp_inward(values[:, 0], 0.0, 1.0)
-        level = clamp_inward(values[:, 1], 0.0, float(rounding.last_level))
+        level = clamp_inward(values[:, 1] * 2**LEVEL_BITS, 0.0, float(rounding.last_level))
         gate = clamp_inward(values[:, 2], 0.0, 1.0)
         if rounded:
             level = round_through(level)

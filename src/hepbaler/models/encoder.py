@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -31,7 +33,7 @@ class Encoder(nn.Module):
         sizes = (n_inputs, width, width, n_latent)
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
-        for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+        for n_in, n_out in pairwise(sizes):
             bound = (3.0 / max(n_in, 1)) ** 0.5
             self.weights.append(nn.Parameter((torch.rand(n_in, n_out, generator=generator) * 2 - 1) * bound))
             self.biases.append(nn.Parameter(torch.zeros(n_out)))

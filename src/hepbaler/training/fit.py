@@ -23,7 +23,7 @@ from hepbaler.features.ranks import MASS_BITS
 from hepbaler.models.columns import ColumnNets, Rounding
 from hepbaler.models.encoder import Encoder
 from hepbaler.training.freeze import freeze_net
-from hepbaler.training.loop import Batches, measure, train
+from hepbaler.training.loop import Batches, first_levels, measure, train
 from hepbaler.training.prepare import Prepared, build_sheet, prepare
 from hepbaler.training.prune import prune
 
@@ -126,7 +126,12 @@ def fit(
         raise ModelError(msg)
     n_rows = next(iter(lengths))[0] if lengths else 0
     prepared = prepare(
-        sample, known=known, plain_bits=plain_bits, n_rows_total=n_rows_total, settings=settings, to_values=to_values or {}
+        sample,
+        known=known,
+        plain_bits=plain_bits,
+        n_rows_total=n_rows_total,
+        settings=settings,
+        to_values=to_values or {},
     )
     n_held = int(n_rows * settings.held_out)
     if not prepared.names or n_held < 2 or n_rows - n_held < 2:
@@ -164,6 +169,7 @@ def _train(
         generator = torch.Generator().manual_seed(settings.seed + 1)
         n_columns, n_parents = sheet.parents.shape
         nets = ColumnNets(n_columns, n_parents + n_latent + 1, prepared.width, generator=generator).to(settings.device)
+        nets.start_at(first_levels(sheet), sheet.has_hint[:, 0])
         encoder = None
         if n_latent:
             encoder = Encoder(len(prepared.slots), n_latent, 64, generator=generator).to(settings.device)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
     IntArray = NDArray[np.int64]
 
-__all__ = ("fit_hint", "possible_terms")
+__all__ = ("fit_hint", "possible_gain", "possible_terms")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -94,18 +94,10 @@ def fit_hint(
     terms, values
         What may be used, and the values it is made of.
     """
-    bins, _ = ranks.locate(q)
-    inside = bins < ranks.n_bins
-    if not terms or np.count_nonzero(inside) < 50:
+    problem = _problem(target, ranks, q, scale, terms, values)
+    if problem is None:
         return None
-    width = np.diff(scale.edges) / np.ldexp(1.0, ranks.shift)
-    rows = np.flatnonzero(inside)
-    step = width[bins[rows]]
-    made = [term_values(term.kind, [values[slot][rows] for slot in term.slots]) for term in terms]
-    design = np.stack([*made, np.ones(rows.size)], axis=1)
-    y = clean(target[rows])
-    if not bool(np.all(np.isfinite(design))):
-        return None
+    design, y, step = problem
     baseline = _spread_bits(y - np.median(y), step)
     kept = np.arange(design.shape[1])
     weights = _absolute_fit(design, y, step)
@@ -123,19 +115,55 @@ def fit_hint(
     return LinearHint(tuple(term for term, _ in chosen), tuple(weight for _, weight in chosen), offset)
 
 
+def possible_gain(
+    target: FloatArray,
+    ranks: RankTable,
+    q: IntArray,
+    scale: HintScale,
+    terms: Sequence[Term],
+    values: Mapping[int, FloatArray],
+) -> float:
+    """About how many bits a value a hint over all terms would save; arguments as of `fit_hint`."""
+    problem = _problem(target, ranks, q, scale, terms, values)
+    if problem is None:
+        return 0.0
+    design, y, step = problem
+    weights = _absolute_fit(design, y, step, rounds=5)
+    return _spread_bits(y - np.median(y), step) - _spread_bits(y - design @ weights, step)
+
+
+def _problem(
+    target: FloatArray,
+    ranks: RankTable,
+    q: IntArray,
+    scale: HintScale,
+    terms: Sequence[Term],
+    values: Mapping[int, FloatArray],
+) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+    """Terms with a last column of ones, the column's values and the step of its grid, for rows that lie in a bin."""
+    bins, _ = ranks.locate(q)
+    rows = np.flatnonzero(bins < ranks.n_bins)
+    if not terms or rows.size < 50:
+        return None
+    step = (np.diff(scale.edges) / np.ldexp(1.0, ranks.shift))[bins[rows]]
+    made = [term_values(term.kind, [values[slot][rows] for slot in term.slots]) for term in terms]
+    design = np.stack([*made, np.ones(rows.size)], axis=1)
+    return (design, clean(target[rows]), step) if bool(np.all(np.isfinite(design))) else None
+
+
 def _spread_bits(residual: FloatArray, step: FloatArray) -> float:
     """About what a residual costs, in bits: the mean logarithm of its size in steps of the grid."""
     return float(np.log2(1.0 + np.abs(residual) / step).mean())
 
 
-def _absolute_fit(design: FloatArray, y: FloatArray, step: FloatArray) -> FloatArray:
+def _absolute_fit(design: FloatArray, y: FloatArray, step: FloatArray, rounds: int = _ROUNDS) -> FloatArray:
     """Least absolute deviations in units of `step` by reweighted least squares (Schlossmacher, 1973)."""
-    size = np.sqrt((design / step[:, None]).__pow__(2).mean(axis=0))
+    size = np.sqrt(((design / step[:, None]) ** 2).mean(axis=0))
     size[size == 0] = 1.0
     scaled = design / size
     weight = 1.0 / step**2
     solution = np.zeros(design.shape[1])
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         weighted = scaled * weight[:, None]
         gram = weighted.T @ scaled
         gram[np.diag_indices_from(gram)] *= 1.0 + 1e-12
@@ -143,7 +171,8 @@ def _absolute_fit(design: FloatArray, y: FloatArray, step: FloatArray) -> FloatA
         away = np.abs(y - scaled @ solution) / step
         # Residuals in steps are what bits are made of: log(1 + r) has the weight 1 / (r (1 + r)).
         weight = 1.0 / (step**2 * (0.5 + away) * (1.0 + away))
-    return solution / size
+    result: FloatArray = solution / size
+    return result
 
 
 def _largest(design: FloatArray, weights: FloatArray, step: FloatArray, most: int) -> IntArray:

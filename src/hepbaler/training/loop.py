@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 if TYPE_CHECKING:
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from hepbaler.models.columns import ColumnNets, Rounding
     from hepbaler.models.encoder import Encoder
 
-__all__ = ("Batches", "Sheet", "column_bits", "measure", "train", "value_bits")
+__all__ = ("Batches", "Sheet", "column_bits", "first_levels", "measure", "train", "value_bits")
 
 
 def __dir__() -> tuple[str, ...]:
     return __all__
+
+
+_LARGEST_GRADIENT = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +80,23 @@ class Batches:
                 yield order[start : start + size]
 
 
+def _clip_by_column(parameters: list[nn.Parameter], largest: float) -> None:
+    """Limit each column's gradient on its own: a narrow column's jump must not slow the others down."""
+    squared = torch.stack([p.grad.square().sum(dim=(1, 2)) for p in parameters if p.grad is not None]).sum(dim=0)
+    scale = (largest / squared.sqrt().clamp(min=1e-12)).clamp(max=1.0)[:, None, None]
+    for parameter in parameters:
+        if parameter.grad is not None:
+            parameter.grad.mul_(scale)
+
+
+def first_levels(sheet: Sheet) -> Tensor:
+    """Levels to begin with, shape (n_columns,): the spread about the hint, or a wide one."""
+    away = (sheet.hint - sheet.centre).abs() + 0.5 * sheet.width
+    # The mean logarithm is what bits are made of, and a few rows far away do not spoil it.
+    level = -2.0 * torch.log2(away).mean(dim=1) - 1.0
+    return torch.where(sheet.has_hint[:, 0] > 0, level.clamp(2.0, 28.0), 3.0)
+
+
 def value_bits(location: Tensor, level: Tensor, log_uniform: Tensor, centre: Tensor, width: Tensor) -> Tensor:
     """Bits of values under the decoder's output, all shapes (n_columns, n_rows).
 
@@ -95,7 +115,14 @@ def value_bits(location: Tensor, level: Tensor, log_uniform: Tensor, centre: Ten
 
 
 def column_bits(
-    nets: ColumnNets, encoder: Encoder | None, uniform: Tensor, sheet: Sheet, rows: Tensor, *, rounding: Rounding, rounded: bool
+    nets: ColumnNets,
+    encoder: Encoder | None,
+    uniform: Tensor,
+    sheet: Sheet,
+    rows: Tensor,
+    *,
+    rounding: Rounding,
+    rounded: bool,
 ) -> tuple[Tensor, Tensor]:
     """Bits of some rows: of each column's values, shape (n_columns, n_rows), and of the latents, shape (n_rows,)."""
     seen = sheet.features[:, rows]
@@ -156,7 +183,7 @@ def train(
         loss = bits.mean(dim=1).sum() + latent_bits.mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(parameters, 50.0)
+        _clip_by_column(list(nets.parameters()), _LARGEST_GRADIENT)
         optimiser.step()
         schedule.step()
         if step % 50 == 49 or step == steps - 1:

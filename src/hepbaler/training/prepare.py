@@ -13,6 +13,7 @@ from hepbaler.features.hints import HintScale, LinearHint, clean
 from hepbaler.features.ranks import MASS_BITS, MAX_BINS, RANK_BITS, RankTable, fit_ranks
 from hepbaler.training.hints import fit_hint, possible_terms
 from hepbaler.training.loop import Sheet
+from hepbaler.training.order import sums_last
 from hepbaler.training.structure import choose_parents, mutual_information
 
 if TYPE_CHECKING:
@@ -92,11 +93,18 @@ def prepare(
         return Prepared((), (), (), (), (), (), (), 0)
     inputs = tuple(name for name, array in known.items() if array.min() < array.max())
     inputs += tuple(name for name in varying if name not in names)
-    columns = {name: np.ascontiguousarray((known if name in known else sample)[name], np.int64) for name in inputs + names}
+    columns = {
+        name: np.ascontiguousarray((known if name in known else sample)[name], np.int64) for name in inputs + names
+    }
     max_bins = int(np.clip(n_rows_total // _ROWS_A_BIN, 16, MAX_BINS))
     ranks = tuple(fit_ranks(columns[name], max_bins=max_bins) for name in columns)
-    located = tuple(table.locate(array) for table, array in zip(ranks, columns.values(), strict=True))
     rng = np.random.default_rng(settings.seed)
+    if settings.hints:
+        names = tuple(sums_last(columns, len(inputs), ranks, to_values, rng))
+        by_name = dict(zip(columns, ranks, strict=True))
+        columns = {name: columns[name] for name in inputs + names}
+        ranks = tuple(by_name[name] for name in columns)
+    located = tuple(table.locate(array) for table, array in zip(ranks, columns.values(), strict=True))
     some = np.sort(rng.permutation(n_rows)[:_STRUCTURE_ROWS])
     shared = mutual_information(
         [table.centre(bins[some], offset[some]) for table, (bins, offset) in zip(ranks, located, strict=True)]
@@ -107,7 +115,9 @@ def prepare(
         for slot in range(first, first + len(names))
     )
     hints, hint_ranks = (
-        _hints(columns, first, ranks, to_values, rng) if settings.hints else ((None,) * len(names), (None,) * len(names))
+        _hints(columns, first, ranks, to_values, rng)
+        if settings.hints
+        else ((None,) * len(names), (None,) * len(names))
     )
     total = sum(plain_bits[name] for name in names) * n_rows_total / 8
     width = _width(total, parents, settings.width)

@@ -38,9 +38,7 @@ def prune(
         Rows of the table in the whole file.
     """
     latent_bytes = bits.get(LATENTS, 0.0) * n_rows_total / 8
-    saved = {
-        name: (plain_bits[name] - bits[name] * _PAGE_OVERHEAD) * n_rows_total / 8 for name in coder.names
-    }
+    saved = {name: (plain_bits[name] - bits[name] * _PAGE_OVERHEAD) * n_rows_total / 8 for name in coder.names}
     kept = {name for name in coder.names if saved[name] > 0}
     while kept:
         smaller = keep_columns(coder, kept)

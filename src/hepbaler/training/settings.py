@@ -50,7 +50,7 @@ class TrainSettings:
     n_latent: int = 0
     width: int = 32
     max_parents: int = 16
-    learning_rate: float = 4e-3
+    learning_rate: float = 2e-3
     rounded_share: float = 0.4
     held_out: float = 0.1
     hints: bool = True
