@@ -1,0 +1,128 @@
+"""What a ROOT file holds besides trees: histograms, strings, directories."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import uproot
+
+from hepbaler.reading.failures import attempt, reason_of
+
+__all__ = ("DIRECTORIES", "Left", "ObjectInfo", "copy_objects")
+
+DIRECTORIES = frozenset({"TDirectory", "TDirectoryFile"})
+log = logging.getLogger(__name__)
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """An object of a ROOT file that is no tree; directories are among them."""
+
+    path: str
+    classname: str
+    cycle: int
+    title: str
+
+
+@dataclass(frozen=True)
+class Left:
+    """Something that cannot be carried, and why."""
+
+    name: str
+    classname: str
+    reason: str
+
+
+class _Sink(io.BytesIO):
+    """Survives being closed by uproot."""
+
+    def close(self) -> None:
+        pass
+
+
+def copy_objects(directory: Any, objects: Sequence[ObjectInfo]) -> tuple[bytes, tuple[Left, ...]]:
+    """Copy objects into a small ROOT file in memory, byte for byte where that keeps them whole.
+
+    Objects with references inside count bytes from the start of their key, so a copy is only good under a key of the same
+    length; keys beyond the first 2 GB of a file are longer. Such objects are read and written anew.
+
+    Parameters
+    ----------
+    directory
+        The file's root directory (``uproot.ReadOnlyDirectory``).
+    objects
+        What to copy; directories are made, empty ones too.
+
+    Returns
+    -------
+    content, left
+        The file's bytes, and the objects that could not be carried.
+    """
+    sink = _Sink()
+    left: dict[str, Left] = {}
+    with uproot.recreate(sink) as target:
+        for info in objects:
+            if info.classname in DIRECTORIES:
+                target.mkdir(info.path)
+        for info in objects:
+            if info.classname not in DIRECTORIES:
+                done = attempt(lambda info=info: _copy(directory, target, info))  # type: ignore[misc]
+                if isinstance(done, Exception):
+                    left[info.path] = Left(info.path, info.classname, reason_of(done))
+    content = sink.getvalue()
+    wrong = _compare(directory, content, [info for info in objects if info.path not in left])
+    if wrong:
+        # a second try without those that did not arrive as they were
+        left |= {bad.name: bad for bad in wrong}
+        content, again = copy_objects(directory, [info for info in objects if info.path not in left])
+        left |= {bad.name: bad for bad in again}
+    return content, tuple(left[info.path] for info in objects if info.path in left)
+
+
+def _copy(source: Any, target: Any, info: ObjectInfo) -> None:
+    parent, _, name = info.path.rpartition("/")
+    read_from = source[parent] if parent else source
+    write_to = target[parent] if parent else target
+    key = read_from.key(f"{name};{info.cycle}")
+    if key.is_64bit:
+        write_to[name] = read_from[f"{name};{info.cycle}"]
+        return
+    write_to.copy_from(read_from, filter_name=lambda path: path == name)
+
+
+def _compare(directory: Any, content: bytes, objects: Sequence[ObjectInfo]) -> list[Left]:
+    wrong = []
+    with uproot.open(io.BytesIO(content)) as copied:
+        for info in objects:
+            if info.classname in DIRECTORIES:
+                continue
+            same = attempt(lambda info=info: _is_same(directory, copied, info))  # type: ignore[misc]
+            if isinstance(same, Exception):
+                wrong.append(Left(info.path, info.classname, f"its copy cannot be read: {reason_of(same)}"))
+            elif not same:
+                wrong.append(Left(info.path, info.classname, "its copy differs from the original"))
+    return wrong
+
+
+def _is_same(original: Any, copied: Any, info: ObjectInfo) -> bool:
+    old, new = original.key(f"{info.path};{info.cycle}"), copied.key(info.path)
+    if old.fClassName != new.fClassName:
+        return False
+    if old.is_64bit:
+        # written anew: the bytes may differ, the object has to be readable
+        copied[info.path]
+        return True
+    payloads = [
+        bytes(chunk.get(cursor.index, cursor.index + key.data_uncompressed_bytes, cursor, {}))
+        for key in (old, new)
+        for chunk, cursor in [key.get_uncompressed_chunk_cursor()]
+    ]
+    return bool(old.fKeylen == new.fKeylen and payloads[0] == payloads[1])
