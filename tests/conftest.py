@@ -11,6 +11,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from collections.abc import Callable
 from pathlib import Path
 
 import awkward as ak
@@ -85,6 +86,12 @@ def write_nano(path: Path, n_events: int, seed: int = 1, baskets: int = 1) -> Pa
                 file.mktree("Events", types, title="small events")
             file["Events"].extend(arrays)
     return path
+
+
+@pytest.fixture(scope="session")
+def nano_writer() -> Callable[..., Path]:
+    """`write_nano`, for tests that need files of their own."""
+    return write_nano
 
 
 @pytest.fixture(scope="session")

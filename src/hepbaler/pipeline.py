@@ -20,7 +20,7 @@ from .bounds import Plan
 from .coding.learned_bytes import coder_to_bytes
 from .container import ContainerWriter, check_target
 from .encoding import ClusterEncoder, ModelInUse
-from .errors import InputError, OutputError, UnreadableBranches
+from .errors import InputError, ModelError, OutputError, UnreadableBranches
 from .header import ModelEntry, TreeHeader
 from .learning import Training, encoder_of, learn, reuse
 from .modelfile import TrainedTable, load_models
@@ -132,7 +132,7 @@ def compress(
         left_out += [f"{left.name}: {left.reason}" for left in objects_left]
         if left_out and not skip_unreadable:
             raise UnreadableBranches(cannot_carry(str(source), left_out))
-        given = load_models(model) if model is not None else ()
+        given = _models_for(trees, model) if model is not None else ()
         jobs = jobs or os.cpu_count() or 1
         with (
             ContainerWriter(out, overwrite=force) as writer,
@@ -188,6 +188,16 @@ def compress(
             notes=(*opened.notes, *total.notes),
             left_out=tuple(left_out),
         )
+
+
+def _models_for(trees: Sequence[SourceTree], model: str | os.PathLike[str]) -> tuple[TrainedTable, ...]:
+    models = load_models(model)
+    held = {tree.path for tree in trees}
+    for one in models:
+        if one.tree not in held:
+            msg = f"{model} was trained on tree {one.tree!r}, and the file holds {', '.join(map(repr, held))}"
+            raise ModelError(msg)
+    return models
 
 
 def archive_name(source: str) -> Path:

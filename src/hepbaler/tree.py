@@ -349,6 +349,6 @@ def _chooser(filter_name: Filter) -> Callable[[str], bool]:
 def _memory_size(text: str) -> float:
     match = re.fullmatch(r"\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]+)\s*", text)
     if match is None or match.group(2).upper() not in _UNITS:
-        msg = f"a size in memory should look like '100 MB', not {text!r}"
+        msg = f"step_size should be a number of entries or look like '100 MB', not {text!r}"
         raise ValueError(msg)
     return float(match.group(1)) * _UNITS[match.group(2).upper()]
