@@ -36,7 +36,7 @@ def read() -> Callable[..., Read]:
         branches, arrays = [], {}
         for name, one in tree.items():
             is_field = isinstance(tree, uproot.behaviors.RNTuple.HasFields)
-            if is_field and "." in name or not is_field and len(one.branches):
+            if (is_field and "." in name) or (not is_field and len(one.branches)):
                 continue
             try:
                 array = one.array(entry_stop=stop)

@@ -13,8 +13,8 @@ COUNTS = np.array([2, 0, 1, 1], np.int32)
 
 def counters(target) -> dict[str, str]:
     with uproot.open(target) as file:
-        events = file["Events"]
-        return {name: events[name].count_branch.name for name in events.keys() if events[name].count_branch is not None}
+        branches = file["Events"].branches
+        return {one.name: one.count_branch.name for one in branches if one.count_branch is not None}
 
 
 def test_each_list_without_a_counter_gets_its_own(branch, write) -> None:

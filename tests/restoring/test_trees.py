@@ -8,7 +8,6 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
-import pytest
 import uproot
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -29,7 +29,8 @@ def test_nothing_is_left_when_the_clusters_fail(error: Any, tmp_path: Path, bran
 
     def clusters() -> Iterator[dict[str, Any]]:
         yield {"x": ak.Array([1])}
-        raise error("in the middle")
+        message = "in the middle"
+        raise error(message)
 
     with pytest.raises(error, match="in the middle"), RootWriter(target) as writer:
         writer.write_tree("Events", "", [branch("x", [1])], clusters(), 2)
@@ -46,9 +47,9 @@ def test_full_disk_is_an_output_error(tmp_path: Path, branch) -> None:
     noise = np.random.default_rng(1).random(100_000)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-        with pytest.raises(OutputError, match=r"cannot write .*back\.root: File too large"):
-            with RootWriter(tmp_path / "back.root") as writer:
-                writer.write_tree("Events", "", [branch("x", noise)], [{"x": ak.Array(noise)}], len(noise))
+        too_large = pytest.raises(OutputError, match=r"cannot write .*back\.root: File too large")
+        with too_large, RootWriter(tmp_path / "back.root") as writer:
+            writer.write_tree("Events", "", [branch("x", noise)], [{"x": ak.Array(noise)}], len(noise))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
