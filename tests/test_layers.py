@@ -41,7 +41,7 @@ MAY_IMPORT = {
         "header",
     },  # both sides see the same known columns
     "tree": {"table", "layouts", "container", "header", "decoding"},
-    "archive": {"container", "header", "tree", "describing"},
+    "archive": {"coding", "container", "header", "tree", "describing"},
     "describing": {"archive", "header"},
     "decompressing": {"archive", "container", "restoring", "tree"},
     "verifying": {"archive", "bounds", "header", "layouts", "reading", "table", "tree"},

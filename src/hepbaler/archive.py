@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from .coding.plain import decode_bytes
 from .container import ContainerReader
 from .errors import ColumnNotFound, CorruptFile, UnsupportedFeature
 from .header import TreeHeader
@@ -123,8 +124,7 @@ class Archive(Mapping[str, Any]):
         """A ROOT file with everything that is not a tree, or None if there was nothing else."""
         if "objects" not in self._reader.section_names:
             return None
-        section: bytes = self._reader.section("objects")
-        return section
+        return decode_bytes(self._reader.section("objects"))
 
     def __getitem__(self, path: str) -> Any:
         """A `Tree`, or another object of the ROOT file as uproot reads it."""

@@ -18,6 +18,7 @@ import numpy as np
 from .archive import ARCHIVE_KIND, LEARNED_FEATURE
 from .bounds import Plan
 from .coding.learned_bytes import coder_to_bytes
+from .coding.plain import encode_bytes
 from .container import ContainerWriter, check_target
 from .encoding import ClusterEncoder, ModelInUse
 from .errors import InputError, ModelError, OutputError, UnreadableBranches
@@ -144,7 +145,7 @@ def compress(
                 job = _TreeJob(tree, number, plan, training, use_model, given, executor, clock, tell)
                 headers.append(job.run(writer, total))
             if opened.objects:
-                writer.add_section("objects", objects)
+                writer.add_section("objects", encode_bytes(objects))
             meta = {
                 "kind": ARCHIVE_KIND,
                 "required_features": [LEARNED_FEATURE] if total.models else [],

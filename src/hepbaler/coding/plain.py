@@ -17,7 +17,17 @@ from pcodec import ChunkConfig, standalone
 
 from ..errors import CorruptFile
 
-__all__ = ("ALL_CODECS", "Codec", "decode", "encode", "promising", "read_varint", "write_varint")
+__all__ = (
+    "ALL_CODECS",
+    "Codec",
+    "decode",
+    "decode_bytes",
+    "encode",
+    "encode_bytes",
+    "promising",
+    "read_varint",
+    "write_varint",
+)
 
 Codec = Literal["raw", "pco", "zstd", "lzma"]
 ALL_CODECS: tuple[Codec, ...] = ("raw", "pco", "zstd", "lzma")
@@ -127,6 +137,31 @@ def decode(page: bytes, n_rows: int) -> IntArray:
     if base:
         wide += np.uint64(_unzigzag(base) % 2**64)
     return wide.view(np.int64)
+
+
+def encode_bytes(data: bytes) -> bytes:
+    """Compress bytes that are no column: a Zstandard frame with its content size."""
+    return zstandard.ZstdCompressor(level=19).compress(data)
+
+
+def decode_bytes(frame: bytes, most: int = 1 << 30) -> bytes:
+    """Inverse of `encode_bytes`.
+
+    Raises
+    ------
+    CorruptFile
+        If it is no such frame, or claims more than `most` bytes.
+    """
+    try:
+        size = zstandard.get_frame_parameters(frame).content_size
+        if not 0 <= size <= most:
+            msg = f"a compressed section claims {size} bytes; at most {most} are allowed"
+            raise CorruptFile(msg, section="section", expected=most, found=size)
+        data = zstandard.ZstdDecompressor().decompress(frame, max_output_size=size)
+    except zstandard.ZstdError as error:
+        msg = f"a section cannot be decompressed: {error}"
+        raise CorruptFile(msg, section="section") from error
+    return data
 
 
 def promising(sample: IntArray) -> tuple[Codec, ...]:
