@@ -77,9 +77,12 @@ def group_tables(
         return resolved[parents]
 
     for column in columns:
-        draft = drafts[table_of(column.parents)]
-        draft.columns.append(column)
-        draft.branches[column.branch] = None
+        index = table_of(column.parents)
+        drafts[index].columns.append(column)
+        while index >= 0:
+            # a table between two others may have no column of its own, but it has a name
+            drafts[index].branches[column.branch] = None
+            index = drafts[index].parent
 
     counters = {branch.count_branch for branch in branches if branch.count_branch is not None}
     same_as: dict[str, str] = {}

@@ -1,0 +1,3 @@
+"""Inputs for property tests, also of packages that build on hepbaler. Needs hypothesis."""
+
+from __future__ import annotations
