@@ -44,7 +44,7 @@ def trees(draw: st.DrawFn) -> tuple[dict[str, ak.Array], int]:
     return {name: draw(columns(n_rows)) for name in names}, n_rows
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(tree=trees(), step=st.integers(1, 13))
 def test_round_trip(tree: tuple[dict[str, ak.Array], int], step: int) -> None:
     arrays, n_rows = tree

@@ -151,7 +151,12 @@ def _is_named_after(counter: str, name: str) -> bool:
 def _free_counter(group: Sequence[Leaf], taken: Collection[str]) -> str:
     names = [leaf.name for leaf in group]
     base = names[0]
-    if len(names) > 1:
+    if len({leaf.branch for leaf in group}) == 1:
+        # members of the elements of one list: the list's own name is what comes before theirs
+        steps = group[0].steps
+        inside = steps[steps.index(("list",)) :]
+        base = base.rsplit(".", sum(step[0] == "field" for step in inside))[0]
+    else:
         same = next((i for i, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), len(base))
         end = max(base.rfind("_", 0, same), base.rfind(".", 0, same))
         base = base[: max(end, 0)].rstrip("_.") or base
