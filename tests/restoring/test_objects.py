@@ -57,6 +57,15 @@ def test_trees_can_follow_the_objects(mini_root: bytes, tmp_path: Path, branch) 
         assert file["folder/deep/text"] == "a string"
 
 
+def test_objects_behind_two_gigabytes_are_refused(mini_root: bytes, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("hepbaler.restoring.objects._LAST_SHORT_KEY", 100)
+    with RootWriter(tmp_path / "back.root") as writer:
+        report = writer.write_objects(mini_root)
+    refused = {path for path, _, reason in report.missing if "write them before the trees" in reason}
+    assert refused == {"counts", "top", "folder/deep/text"}
+    assert dict(report.copied).keys() == {"folder", "folder/deep", "folder/empty"}
+
+
 @pytest.mark.parametrize("content", [b"", b"not a ROOT file", bytes(200)])
 def test_other_bytes_are_refused(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a ROOT file"), RootWriter(tmp_path / "back.root") as writer:

@@ -24,7 +24,11 @@ def __dir__() -> tuple[str, ...]:
 _DIRECTORIES = ("TDirectory", "TDirectoryFile")
 
 
-def copy_objects(directory: Any, mini_root: bytes) -> ObjectsReport:
+# Keys further on in a file are longer, and references inside an object count bytes from the start of its key.
+_LAST_SHORT_KEY = 2_000_000_000
+
+
+def copy_objects(directory: Any, mini_root: bytes, *, end: int) -> ObjectsReport:
     """Copy all objects of a small ROOT file; the newest cycle of each.
 
     Parameters
@@ -33,6 +37,8 @@ def copy_objects(directory: Any, mini_root: bytes) -> ObjectsReport:
         ``uproot.WritableDirectory`` that takes them, with their directories, empty ones too.
     mini_root
         The file's bytes.
+    end
+        Bytes of the target so far.
 
     Raises
     ------
@@ -53,6 +59,8 @@ def copy_objects(directory: Any, mini_root: bytes) -> ObjectsReport:
                 directory.mkdir(path)
             elif classname == "TTree" or classname.endswith("RNTuple"):
                 missing[path] = "trees are written from arrays, not copied"
+            elif end + len(mini_root) > _LAST_SHORT_KEY:
+                missing[path] = "objects are copied into the first 2 GB of a file; write them before the trees"
         objects = [path for path, classname in found.items() if classname not in _DIRECTORIES and path not in missing]
         if _copy(directory, source, objects) is not None:
             # one of them cannot be copied: which?

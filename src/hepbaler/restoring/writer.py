@@ -165,6 +165,8 @@ class RootWriter:
     def write_objects(self, mini_root: bytes) -> ObjectsReport:
         """Copy all objects besides trees out of a ROOT file in memory, with their directories.
 
+        Best before the trees: they can only be copied into the first 2 GB of the file.
+
         Parameters
         ----------
         mini_root
@@ -183,7 +185,7 @@ class RootWriter:
             If the file cannot be written.
         """
         with self._writing():
-            return copy_objects(self._root, mini_root)
+            return copy_objects(self._root, mini_root, end=self._temporary.stat().st_size)
 
     def _directory(self, folder: str) -> Any:
         if not folder:
