@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,6 @@ from hepbaler.reading.failures import attempt, reason_of
 __all__ = ("DIRECTORIES", "Left", "ObjectInfo", "copy_objects")
 
 DIRECTORIES = frozenset({"TDirectory", "TDirectoryFile"})
-log = logging.getLogger(__name__)
 
 
 def __dir__() -> tuple[str, ...]:
@@ -95,7 +93,20 @@ def _copy(source: Any, target: Any, info: ObjectInfo) -> None:
     if key.is_64bit:
         write_to[name] = read_from[f"{name};{info.cycle}"]
         return
-    write_to.copy_from(read_from, filter_name=lambda path: path == name)
+    uproot.WritableDirectory.copy_from(_Here(write_to), read_from, filter_name=lambda path: path == name)
+
+
+class _Here:
+    """A directory that is there: uproot's copies make a directory for each object, nameless for those at the top."""
+
+    def __init__(self, directory: Any) -> None:
+        self._directory = directory
+
+    def mkdir(self, *_: object, **__: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._directory, name)
 
 
 def _compare(directory: Any, content: bytes, objects: Sequence[ObjectInfo]) -> list[Left]:
