@@ -20,7 +20,13 @@ def test_ranges_cover_the_tree_and_are_bounded(n: int, borders: list[int], per_e
 
 
 def test_ranges_end_at_borders() -> None:
-    assert cut_ranges(1000, range(0, 1000, 100), 1.0, 250) == [(0, 200), (200, 400), (400, 600), (600, 800), (800, 1000)]
+    assert cut_ranges(1000, range(0, 1000, 100), 1.0, 250) == [
+        (0, 200),
+        (200, 400),
+        (400, 600),
+        (600, 800),
+        (800, 1000),
+    ]
     assert cut_ranges(1000, [300, 600, 900], 1.0, 250) == [(0, 300), (300, 600), (600, 900), (900, 1000)]
 
 

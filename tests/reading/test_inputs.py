@@ -22,7 +22,10 @@ from hepbaler.reading.inputs import split_input
         ("a:b/events.root", ("a:b/events.root", None)),
         ("root://host:1094//store/events.root", ("root://host:1094//store/events.root", None)),
         ("root://host:1094//store/events.root:Events", ("root://host:1094//store/events.root", "Events")),
-        ("hepbaler://ev.root:Events::file:///p/ev.root.hbal", ("hepbaler://ev.root:Events::file:///p/ev.root.hbal", None)),
+        (
+            "hepbaler://ev.root:Events::file:///p/ev.root.hbal",
+            ("hepbaler://ev.root:Events::file:///p/ev.root.hbal", None),
+        ),
     ],
 )
 def test_a_tree_may_follow_the_file(path: str, expected: tuple[str, str | None]) -> None:
@@ -69,7 +72,9 @@ def test_a_directory_is_not_a_file(tmp_path: Path) -> None:
 
 
 def test_what_is_no_root_file_is_told(text_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"not a ROOT file: it should begin with b'root', found the first bytes b'run,even'"):
+    with pytest.raises(
+        InputError, match=r"not a ROOT file: it should begin with b'root', found the first bytes b'run,even'"
+    ):
         open_source(text_file)
     empty = tmp_path / "empty.root"
     empty.touch()

@@ -16,7 +16,9 @@ def __dir__() -> tuple[str, ...]:
     return __all__
 
 
-def cut_ranges(num_entries: int, borders: Sequence[int], bytes_per_entry: float, target_bytes: int) -> list[tuple[int, int]]:
+def cut_ranges(
+    num_entries: int, borders: Sequence[int], bytes_per_entry: float, target_bytes: int
+) -> list[tuple[int, int]]:
     """Cut a tree into entry ranges of about `target_bytes`.
 
     Ranges end at borders of the file, so that no basket is decompressed twice, unless those are too far apart: then they are cut

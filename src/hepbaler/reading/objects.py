@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import uproot
 
 from hepbaler.reading.failures import attempt, reason_of
 
-__all__ = ("DIRECTORIES", "Left", "ObjectInfo", "copy_objects")
+__all__ = ("DIRECTORIES", "Left", "ObjectInfo", "copy_objects", "key_at")
 
 DIRECTORIES = frozenset({"TDirectory", "TDirectoryFile"})
 
@@ -46,6 +46,19 @@ class _Sink(io.BytesIO):
         pass
 
 
+def directory_at(root: Any, path: str) -> Any:
+    """Return the directory at a path; uproot itself would look for a tree where a directory's name has a colon."""
+    for name in path.split("/") if path else ():
+        root = root.key(name).get()
+    return root
+
+
+def key_at(root: Any, path: str, cycle: int | None = None) -> Any:
+    """Return the key of an object, by default of its newest cycle."""
+    parent, _, name = path.rpartition("/")
+    return directory_at(root, parent).key(name if cycle is None else f"{name};{cycle}")
+
+
 def copy_objects(directory: Any, objects: Sequence[ObjectInfo]) -> tuple[bytes, tuple[Left, ...]]:
     """Copy objects into a small ROOT file in memory, byte for byte where that keeps them whole.
 
@@ -67,12 +80,15 @@ def copy_objects(directory: Any, objects: Sequence[ObjectInfo]) -> tuple[bytes, 
     sink = _Sink()
     left: dict[str, Left] = {}
     with uproot.recreate(sink) as target:
+        made: dict[str, Any] = {"": target}
         for info in objects:
             if info.classname in DIRECTORIES:
-                target.mkdir(info.path)
+                # a directory comes before what is in it
+                parent, _, name = info.path.rpartition("/")
+                made[info.path] = made[parent].mkdir(name)
         for info in objects:
             if info.classname not in DIRECTORIES:
-                done = attempt(lambda info=info: _copy(directory, target, info))  # type: ignore[misc]
+                done = attempt(lambda info=info: _copy(directory, made, info))  # type: ignore[misc]
                 if isinstance(done, Exception):
                     left[info.path] = Left(info.path, info.classname, reason_of(done))
     content = sink.getvalue()
@@ -85,13 +101,13 @@ def copy_objects(directory: Any, objects: Sequence[ObjectInfo]) -> tuple[bytes, 
     return content, tuple(left[info.path] for info in objects if info.path in left)
 
 
-def _copy(source: Any, target: Any, info: ObjectInfo) -> None:
+def _copy(source: Any, made: Mapping[str, Any], info: ObjectInfo) -> None:
     parent, _, name = info.path.rpartition("/")
-    read_from = source[parent] if parent else source
-    write_to = target[parent] if parent else target
+    read_from = directory_at(source, parent)
+    write_to = made[parent]
     key = read_from.key(f"{name};{info.cycle}")
     if key.is_64bit:
-        write_to[name] = read_from[f"{name};{info.cycle}"]
+        write_to[name] = key.get()
         return
     uproot.WritableDirectory.copy_from(_Here(write_to), read_from, filter_name=lambda path: path == name)
 
@@ -124,12 +140,12 @@ def _compare(directory: Any, content: bytes, objects: Sequence[ObjectInfo]) -> l
 
 
 def _is_same(original: Any, copied: Any, info: ObjectInfo) -> bool:
-    old, new = original.key(f"{info.path};{info.cycle}"), copied.key(info.path)
+    old, new = key_at(original, info.path, info.cycle), key_at(copied, info.path)
     if old.fClassName != new.fClassName:
         return False
     if old.is_64bit:
         # written anew: the bytes may differ, the object has to be readable
-        copied[info.path]
+        new.get()
         return True
     payloads = [
         bytes(chunk.get(cursor.index, cursor.index + key.data_uncompressed_bytes, cursor, {}))

@@ -16,7 +16,7 @@ from hepbaler.reading.failures import attempt, nearest, reading_errors, reason_o
 from hepbaler.reading.guards import bound_lengths
 from hepbaler.reading.inputs import check_head, is_remote, split_input
 from hepbaler.reading.ntuple import open_ntuple
-from hepbaler.reading.objects import DIRECTORIES, Left, ObjectInfo, copy_objects
+from hepbaler.reading.objects import DIRECTORIES, Left, ObjectInfo, copy_objects, key_at
 from hepbaler.reading.tree import SourceTree, Unreadable, matching
 from hepbaler.reading.ttree import open_ttree
 
@@ -99,7 +99,7 @@ class Source:
         return tuple(trees), tuple(failed)
 
     def _open_tree(self, key: _Key) -> SourceTree:
-        item = self._directory[f"{key.path};{key.cycle}"]
+        item = key_at(self._directory, key.path, key.cycle).get()
         if key.classname in TTREES:
             return open_ttree(item, key.path, key.cycle, self.path, self._executor)
         return open_ntuple(item, key.path, key.cycle, self.path)
@@ -214,7 +214,9 @@ def _look_around(directory: Any, file: str, wanted: str | None, size: int, execu
         trees, n_left = _asked_for(keys, trees, wanted, file)
         notes = [note for note in notes if note.startswith(tuple(f"{tree.path}:" for tree in trees))]
         if n_left or others:
-            notes.append(f"only {wanted} was asked for: {n_left} other trees and {len(others)} other objects are left out")
+            notes.append(
+                f"only {wanted} was asked for: {n_left} other trees and {len(others)} other objects are left out"
+            )
         others = []
     objects = tuple(ObjectInfo(key.path, key.classname, key.cycle, key.title) for key in others)
     return Source(file, size, uuid, objects, tuple(notes), directory, tuple(trees), executor)
@@ -226,7 +228,7 @@ def _walk(directory: Any, prefix: str) -> Iterator[_Key]:
         path = prefix + str(key.fName)
         yield _Key(path, str(key.fClassName), int(key.fCycle), str(key.fTitle))
         if key.fClassName in DIRECTORIES:
-            yield from _walk(directory[name], f"{path}/")
+            yield from _walk(key.get(), f"{path}/")
 
 
 def _newest(keys: Sequence[_Key]) -> tuple[list[_Key], list[str]]:
@@ -241,7 +243,9 @@ def _newest(keys: Sequence[_Key]) -> tuple[list[_Key], list[str]]:
         newest.append(last)
         if older and last.classname not in DIRECTORIES:
             told = ", ".join(str(key.cycle) for key in older)
-            notes.append(f"{path}: cycle {last.cycle} is the newest; {'cycles' if len(older) > 1 else 'cycle'} {told} left out")
+            notes.append(
+                f"{path}: cycle {last.cycle} is the newest; {'cycles' if len(older) > 1 else 'cycle'} {told} left out"
+            )
     return newest, notes
 
 
@@ -255,7 +259,11 @@ def _asked_for(keys: Sequence[_Key], trees: Sequence[_Key], wanted: str, file: s
         names = [key.path for key in trees]
         held = ", ".join(names[:6]) + (" ..." if len(names) > 6 else "")
         others = [key for key in keys if key.path == path]
-        what = f"{wanted!r} in {file} is a {others[0].classname}, not a tree" if others and not cycle else f"{file} holds no tree {wanted!r}"
+        what = (
+            f"{wanted!r} in {file} is a {others[0].classname}, not a tree"
+            if others and not cycle
+            else f"{file} holds no tree {wanted!r}"
+        )
         msg = f"{what}; it holds the trees {held}{nearest(wanted, names)}"
         raise InputError(msg)
     return found, len([key for key in trees if key.path not in {tree.path for tree in found}])

@@ -91,7 +91,9 @@ class SourceTree:
             A name is not among the branches, the range lies outside of the tree, or uproot cannot read what is there.
         """
         if not 0 <= start <= stop <= self.num_entries:
-            msg = f"entries {start} to {stop} are not in tree {self.path!r} of {self.file}, which has {self.num_entries}"
+            msg = (
+                f"entries {start} to {stop} are not in tree {self.path!r} of {self.file}, which has {self.num_entries}"
+            )
             raise InputError(msg)
         known = [branch.name for branch in self.branches]
         wanted = known if names is None else list(names)

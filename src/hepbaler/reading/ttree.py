@@ -56,7 +56,9 @@ class TTreeReader:
         arrays = {} if isinstance(got, Exception) else got
         for name in names:
             if name not in arrays:
-                with reading_errors(f"branch {name!r} of {self.path} cannot be read between entries {start} and {stop}"):
+                with reading_errors(
+                    f"branch {name!r} of {self.path} cannot be read between entries {start} and {stop}"
+                ):
                     arrays[name] = self.read_alone(name, start, stop)
         return arrays
 
@@ -124,10 +126,17 @@ def open_ttree(tree: Any, path: str, cycle: int, file: str, executor: Any) -> So
         elif reason:
             unreadable.append(Unreadable(name, _typename(branch), reason))
     reader = TTreeReader(tree, where, members, _ambiguous(tree, found), executor)
-    arrays, failed = _probe(reader, list(members), min(num_entries, PROBED_ENTRIES))
+    arrays, failed = _probe(reader, list(members), 0, min(num_entries, PROBED_ENTRIES))
     unreadable += failed
+    if num_entries > PROBED_ENTRIES:
+        # some branches can be read in their first basket only
+        last, failed = _probe(reader, list(arrays), num_entries - 1, num_entries)
+        unreadable += failed
+        arrays = {name: arrays[name] for name in last}
     path_of = {id(branch): name for name, branch in found}
-    facts = {name: (_typename(members[name]), str(members[name].title), _counter(members[name], path_of)) for name in arrays}
+    facts = {
+        name: (_typename(members[name]), str(members[name].title), _counter(members[name], path_of)) for name in arrays
+    }
     branches, odd = branches_of(arrays, facts, [name for name, _ in found])
     for name, array in arrays.items():
         reader.measured_bytes[name] = array.nbytes / max(len(array), 1)
@@ -157,10 +166,17 @@ def _refusal(branch: Any, num_entries: int, *, is_known: bool) -> str | None:
         return "uproot knows no interpretation for it"
     if is_known:
         return "another branch of the tree has the same name"
+    if _is_truncated_matrix(interpretation):
+        return "uproot fills lists of Float16_t or Double32_t arrays in part only; the rest changes from reading to reading"
     n_own = attempt(lambda: branch.num_entries)
     if n_own != num_entries:
         return f"it has {n_own} entries, and the tree has {num_entries}"
     return None
+
+
+def _is_truncated_matrix(interpretation: Any) -> bool:
+    content = getattr(interpretation, "content", None)
+    return isinstance(content, uproot.interpretation.numerical.TruncatedNumerical) and bool(content.to_dims)
 
 
 def _typename(branch: Any) -> str:
@@ -186,16 +202,18 @@ def _ambiguous(tree: Any, found: Sequence[tuple[str, Any]]) -> frozenset[str]:
     return frozenset(name for name, branch in found if last_names[name] > (branch.name == name))
 
 
-def _probe(reader: TTreeReader, names: Sequence[str], stop: int) -> tuple[dict[str, ak.Array], list[Unreadable]]:
-    """Read the first entries of all branches, and find those with which that fails."""
+def _probe(
+    reader: TTreeReader, names: Sequence[str], start: int, stop: int
+) -> tuple[dict[str, ak.Array], list[Unreadable]]:
+    """Read a few entries of all branches, and find those with which that fails."""
     # numbers and lists of them hardly ever fail, objects do: one call for the many, one each for the rest
     plain = [name for name in names if name not in reader.alone and not _is_object(reader.members[name])]
-    together = attempt(lambda: reader.read_together(plain, 0, stop)) if plain else {}
+    together = attempt(lambda: reader.read_together(plain, start, stop)) if plain else {}
     got = {} if isinstance(together, Exception) else together
     arrays: dict[str, ak.Array] = {}
     failed: list[Unreadable] = []
     for name in names:
-        array = got[name] if name in got else attempt(lambda name=name: reader.read_alone(name, 0, stop))  # type: ignore[misc]
+        array = got[name] if name in got else attempt(lambda name=name: reader.read_alone(name, start, stop))  # type: ignore[misc]
         if isinstance(array, Exception):
             failed.append(Unreadable(name, _typename(reader.members[name]), reason_of(array)))
         else:

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 __all__ = ("branch_arrays", "contents", "numbers")
 
-NUMBERS = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float16", "float32", "float64")
+NUMBERS = (
+    "bool",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    "float16",
+    "float32",
+    "float64",
+)
 FIELDS = st.text("abcxyz_.", min_size=1, max_size=4)
 
 
@@ -34,7 +40,7 @@ def numbers(draw: st.DrawFn, n_rows: int) -> Any:
 
 @st.composite
 def contents(draw: st.DrawFn, n_rows: int, depth: int = 3) -> Any:
-    """awkward contents of `n_rows` rows: lists of every kind, C arrays, records, tuples, strings, sets, missing values, variants."""
+    """Contents of `n_rows` rows, as awkward has them: lists of every kind, C arrays, records, tuples, strings, sets, missing values, variants."""
     kinds = ["numbers", "text"]
     if depth:
         kinds += ["list", "gaps", "regular", "record", "masked", "picked", "union"]
@@ -96,7 +102,9 @@ def _unions(draw: st.DrawFn, n_rows: int) -> Any:
     n_each = [int(np.count_nonzero(tags == tag)) for tag in range(3)]
     nothing = ak.contents.IndexedOptionArray(ak.index.Index64(np.full(n_each[0], -1)), ak.contents.EmptyArray())
     values = ak.contents.UnmaskedArray(ak.contents.NumpyArray(np.arange(n_each[1], dtype=np.int32)))
-    words = ak.contents.UnmaskedArray(ak.to_layout(ak.Array(["x" * (i % 3) for i in range(n_each[2])] or ["x"]))[: n_each[2]])
+    words = ak.contents.UnmaskedArray(
+        ak.to_layout(ak.Array(["x" * (i % 3) for i in range(n_each[2])] or ["x"]))[: n_each[2]]
+    )
     return ak.contents.UnionArray(ak.index.Index8(tags), ak.index.Index64(index), [nothing, values, words])
 
 
