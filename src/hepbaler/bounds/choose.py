@@ -34,6 +34,8 @@ def __dir__() -> tuple[str, ...]:
 _MOST_EXCEPTIONS = 0.03
 # Bit patterns that would be exceptions get codes of their own from this share of the sample on.
 _FREQUENT = 0.005
+# A part of a column with fewer values to judge from says too little about the rest.
+_FEWEST = 32
 # Sampled values that are enough to count exceptions and distinct values.
 _ENOUGH = 1 << 16
 # Plain coders give so many values a bin each, however far apart their integers are.
@@ -71,7 +73,7 @@ def choose_grid(bound: Bound, facts: ColumnFacts, sample: NDArray[Any]) -> Choic
     if bound.is_exact or _own_grid_suffices(bound, facts):
         return own
     sizes = _normal_sizes(sample)
-    if not len(sizes):
+    if not len(sizes) or (len(sizes) < _FEWEST and len(sample) < facts.count):
         return own
     if bound.kind == "abs":
         choice = Choice(_uniform(bound.value, facts.dtype, _specials(sample)), bound, 0.0, exact=False)
@@ -188,26 +190,36 @@ def _scales_already_used(bits: int, scale: float, dtype: str, sizes: NDArray[np.
     """Yield the scales on whose grid the smallest values of the sample seem to lie, nearest to the median first.
 
     Quantising turns the smallest values into zeros, so the median of what is left is larger than the scale in use, by
-    how much depends on the column. But the smallest value is at least one step, and the others are multiples of it.
+    how much depends on the column. But the smallest value is at least one step, the others are multiples of it, and
+    the value that was the median lay on the scale or just above it.
     """
+    smallest = np.unique(np.partition(sizes, min(64, len(sizes) - 1))[:64])[:8]
+    ends = _scale_codes(np.array([smallest[0] * 0.5, min(scale * 1.5, smallest[0] * 2.0 ** (bits + 1))]))
+    codes = np.arange(max(int(ends[0]), int(ends[1]) - 4096, 1), int(ends[1]) + 2)
+    scales = _scale_of_code(codes)
+    # A few of the smallest values may have been exceptions.
+    scales = scales[_share_on_grid(bits, scales, dtype, smallest) >= 0.75]
+    share = _share_on_grid(bits, scales, dtype, sizes[:: len(sizes) // 64 + 1])
+    order = np.lexsort((np.abs(np.log2(scales / scale)), -share))
+    yield from (float(scales[i]) for i in order[:64])
+
+
+def _share_on_grid(
+    bits: int, scales: NDArray[np.float64], dtype: str, sizes: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return for each scale which share of some magnitudes lies on its grid."""
     form = float_format(dtype)
     r = 2.0 ** (-bits - 1) * (1.0 - _rounding_margin(2.0**bits, form))
-    smallest = np.unique(np.partition(sizes, min(64, len(sizes) - 1))[:64])[:8]
-    ends = _scale_codes(np.array([smallest[0], min(scale * 1.5, smallest[0] * 2.0 ** (bits + 1))]))
-    codes = np.arange(max(int(ends[1]) + 1, int(ends[0])), max(int(ends[0]), int(ends[1]) - 4096) - 1, -1)
-    scales = _scale_of_code(codes[codes > 0].astype(np.int64))
     with np.errstate(all="ignore"):
-        levels = smallest / (2.0 * r * scales[:, None])
+        levels = sizes / (2.0 * r * scales[:, None])
         off_level = np.abs(levels - np.maximum(np.rint(levels), 1.0)) / levels
-        in_log_part = levels > 2.0**bits + 0.25
-        bins = np.log(levels / ((2.0**bits + 0.5) * (1.0 + r))) / math.log((1.0 + r) / (1.0 - r))
+        first = np.log2((2.0**bits + 0.5) * 2.0 * r * (1.0 + r) * scales)
+        bins = (np.log2(sizes) - first[:, None]) / math.log2((1.0 + r) / (1.0 - r))
         off_bin = np.abs(bins - np.rint(bins)) * 2.0 * r
-    tolerance = 2.0**-form.mantissa + 2.0**-40
-    on_grid = np.where(in_log_part, off_bin, off_level) <= tolerance
-    # A few of the smallest values may have been exceptions.
-    plausible = scales[np.count_nonzero(on_grid, axis=1) >= 0.75 * len(smallest)]
-    by_distance = plausible[np.argsort(np.abs(np.log2(plausible / scale)), kind="stable")]
-    yield from (float(candidate) for candidate in by_distance[:64])
+        off = np.where(levels > 2.0**bits + 0.25, off_bin, off_level)
+    # Stored values are rounded to their dtype, and the tables' ratio is not quite the nominal one.
+    share: NDArray[np.float64] = np.mean(off <= 2.0**-form.mantissa + 2.0**-30, axis=1)
+    return share
 
 
 def _changes_nothing(choice: Choice, values: NDArray[Any]) -> bool:
