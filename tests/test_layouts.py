@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hepbaler.errors import CorruptFile, InputError
-from hepbaler.layouts import columns_of, flatten, has_unknown, layout_of, slice_columns, unflatten
+from hepbaler.layouts import columns_of, flatten, layout_of, slice_columns, unflatten
 from hepbaler.table import Branch, Column, ListLayout, RegularLayout, Values
 from hepbaler.testing.strategies import branch_arrays
 
@@ -126,9 +126,12 @@ def test_an_empty_cluster_without_a_type_fits_every_layout() -> None:
     assert unflatten(layout, columns, 2).type == ak.Array([[[1.5]], []]).type
 
 
-def test_a_type_that_is_not_known_is_told() -> None:
-    assert has_unknown(layout_of("x", ak.Array([[], []])))
-    assert not has_unknown(layout_of("x", ak.Array([[1], []])))
+def test_values_of_no_type_are_never_taken_for_zeros() -> None:
+    layout = layout_of("x", ak.Array([[], []]))
+    assert layout == ListLayout("x@counts", Values("unknown", "x"))
+    assert unflatten(layout, flatten(layout, ak.Array([[], []])), 2).type == ak.Array([[], []]).type
+    with pytest.raises(InputError, match="the type of a branch changes inside the file: 'x'"):
+        flatten(layout, ak.Array([[1.5], []]))
 
 
 def test_other_types_are_refused() -> None:
