@@ -99,6 +99,9 @@ def decompress(
         raise OutputError(msg)
     check_target(out, overwrite=force)
     with open_archive(archive) as opened, RootWriter(out, compression=compression, rntuple=rntuple) as writer:
+        # First, since objects can only be copied into the first 2 GB of a ROOT file.
+        stored = opened.objects_file()
+        objects = writer.write_objects(stored) if stored is not None else None
         trees = [
             writer.write_tree(
                 path,
@@ -106,11 +109,10 @@ def decompress(
                 tree.header.schema.branches,
                 _clusters(tree, progress),
                 tree.num_entries,
+                same_as=tree.header.schema.same_as,
             )
             for path, tree in opened.trees.items()
         ]
-        stored = opened.objects_file()
-        objects = writer.write_objects(stored) if stored is not None else None
         n_bytes = opened.reader.size
     return RestoreReport(str(archive), str(out), n_bytes, out.stat().st_size, tuple(trees), objects)
 
