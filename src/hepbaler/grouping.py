@@ -113,7 +113,7 @@ def _duplicates(columns: Iterable[Column], digests: Mapping[str, int], counters:
             alike.setdefault((kind, digests[column.key]), []).append(column)
     same_as: dict[str, str] = {}
     for group in alike.values():
-        stored = min(group, key=lambda column: (column.role != "values", column.branch not in counters))
+        stored = min(group, key=lambda c: (c.role != "values", c.branch not in counters, c.dtype == "bool"))
         same_as |= {column.key: stored.key for column in group if column is not stored}
     return same_as
 
