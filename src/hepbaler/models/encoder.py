@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch
@@ -23,6 +24,8 @@ def __dir__() -> tuple[str, ...]:
 
 
 LATENT_TOP = 15
+# Latents that begin within a step or two of 0 say nothing, cost little and stay so; wide ones are found useful at once.
+_FIRST_SPREAD = 5.0
 
 
 class Encoder(nn.Module):
@@ -33,11 +36,11 @@ class Encoder(nn.Module):
         sizes = (n_inputs, width, width, n_latent)
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
-        for n_in, n_out in pairwise(sizes):
-            bound = (3.0 / max(n_in, 1)) ** 0.5
+        for number, (n_in, n_out) in enumerate(pairwise(sizes)):
+            bound = (3.0 / max(n_in, 1)) ** 0.5 * (_FIRST_SPREAD if number == len(sizes) - 2 else 1.0)
             self.weights.append(nn.Parameter((torch.rand(n_in, n_out, generator=generator) * 2 - 1) * bound))
             self.biases.append(nn.Parameter(torch.zeros(n_out)))
-        self.log_scale = nn.Parameter(torch.zeros(n_latent))
+        self.log_scale = nn.Parameter(torch.full((n_latent,), math.log(_FIRST_SPREAD)))
         self.middle = nn.Parameter(torch.zeros(n_latent))
 
     def forward(self, inputs: Tensor) -> Tensor:

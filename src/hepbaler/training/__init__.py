@@ -3,7 +3,9 @@
 - `fit`: the way in; returns the coder, the encoder, and what was measured.
 - `structure`: which column sees which, in which order, found from the sample.
 - `hints`: robust linear relations between the columns' values.
-- `loop`: the training itself; `freeze`: float networks to integer networks.
+- `order`: sums after their parts.
+- `loop`: the training itself; `freeze`: float networks to integer networks; `prune`: which columns pay.
+- `speed`: from seconds to steps.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def fit_hint(
     if baseline - _spread_bits(y - design[:, kept] @ weights, step) < _LEAST_GAIN_BITS:
         return None
     constant = design.shape[1] - 1
-    chosen = [(terms[k], float(w)) for k, w in zip(kept, weights, strict=True) if k != constant]
+    chosen = [(terms[int(k)], float(w)) for k, w in zip(kept, weights, strict=True) if k != constant]
     offset = sum(float(w) for k, w in zip(kept, weights, strict=True) if k == constant)
     if not chosen:
         return None

@@ -13,6 +13,7 @@ import numpy as np
 
 from hepbaler.features.hints import HintScale, clean
 from hepbaler.training.hints import possible_gain, possible_terms
+from hepbaler.training.structure import related
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from hepbaler.features.ranks import RankTable
 
     IntArray = NDArray[np.int64]
+    FloatArray = NDArray[np.float64]
 
 __all__ = ("sums_last",)
 
@@ -43,9 +45,10 @@ def sums_last(
     first: int,
     ranks: Sequence[RankTable],
     to_values: Mapping[str, ToValues],
+    shared: FloatArray,
     rng: np.random.Generator,
-) -> list[str]:
-    """Names of the columns to code, in decoding order: the given order, with well predicted sums moved to the end.
+) -> list[int]:
+    """Slots in decoding order: the given order, with well predicted sums moved to the end.
 
     Parameters
     ----------
@@ -57,6 +60,8 @@ def sums_last(
         Rank table of each.
     to_values
         As in `hepbaler.training.fit.fit`.
+    shared
+        Mutual information of each pair.
     """
     slots = list(columns)
     n_rows = columns[slots[0]].size
@@ -81,7 +86,7 @@ def sums_last(
             scale = scales[slot]
             if scale is None:
                 continue
-            terms = possible_terms(slots, values, [other for other in left if other != slot])
+            terms = possible_terms(slots, values, related(slot, [other for other in left if other != slot], shared))
             gains[slot] = possible_gain(values[slot], ranks[slot], few[slots[slot]], scale, terms, values)
         pending = [slot for slot in pending if gains[slot] >= _LEAST_GAIN_BITS]
         if not pending:
@@ -90,4 +95,4 @@ def sums_last(
         last.insert(0, best)
         left.remove(best)
         pending.remove(best)
-    return [slots[slot] for slot in (*left, *last) if slot >= first]
+    return [*left, *last]

@@ -14,7 +14,7 @@ from hepbaler.features.ranks import MASS_BITS, MAX_BINS, RANK_BITS, RankTable, f
 from hepbaler.training.hints import fit_hint, possible_terms
 from hepbaler.training.loop import Sheet
 from hepbaler.training.order import sums_last
-from hepbaler.training.structure import choose_parents, mutual_information
+from hepbaler.training.structure import choose_parents, mutual_information, related
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,10 +36,11 @@ def __dir__() -> tuple[str, ...]:
 
 # A column below this is left to the plain coder: not even a network of the smallest kind could pay.
 _LEAST_BYTES = 300
+_LEAST_SEEN_BITS = 0.005
 _MODEL_SHARE = 0.02
 _WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128)
 _ROWS_A_BIN = 48
-_STRUCTURE_ROWS = 30000
+_STRUCTURE_ROWS = 8000
 _HINT_ROWS = 8000
 
 
@@ -88,34 +89,40 @@ def prepare(
     """Choose columns, tables, hints and parents; see `hepbaler.training.fit.fit` for the arguments."""
     n_rows = next((array.size for array in (*sample.values(), *known.values())), 0)
     varying = {name: array for name, array in sample.items() if n_rows and array.min() < array.max()}
-    names = tuple(name for name in varying if plain_bits[name] * n_rows_total / 8 > _LEAST_BYTES)
+    heaviest = sorted(varying, key=lambda name: -plain_bits[name])
+    coded = {name for name in heaviest[: settings.max_columns] if plain_bits[name] * n_rows_total / 8 > _LEAST_BYTES}
+    names = tuple(name for name in varying if name in coded)
     if not names:
         return Prepared((), (), (), (), (), (), (), 0)
     inputs = tuple(name for name, array in known.items() if array.min() < array.max())
-    inputs += tuple(name for name in varying if name not in names)
+    seen = {name for name in heaviest if name not in coded and plain_bits[name] > _LEAST_SEEN_BITS}
+    seen = set(sorted(seen, key=lambda name: -plain_bits[name])[: settings.max_columns])
+    inputs += tuple(name for name in varying if name in seen)
     columns = {
         name: np.ascontiguousarray((known if name in known else sample)[name], np.int64) for name in inputs + names
     }
     max_bins = int(np.clip(n_rows_total // _ROWS_A_BIN, 16, MAX_BINS))
     ranks = tuple(fit_ranks(columns[name], max_bins=max_bins) for name in columns)
     rng = np.random.default_rng(settings.seed)
-    if settings.hints:
-        names = tuple(sums_last(columns, len(inputs), ranks, to_values, rng))
-        by_name = dict(zip(columns, ranks, strict=True))
-        columns = {name: columns[name] for name in inputs + names}
-        ranks = tuple(by_name[name] for name in columns)
-    located = tuple(table.locate(array) for table, array in zip(ranks, columns.values(), strict=True))
     some = np.sort(rng.permutation(n_rows)[:_STRUCTURE_ROWS])
     shared = mutual_information(
-        [table.centre(bins[some], offset[some]) for table, (bins, offset) in zip(ranks, located, strict=True)]
+        [table.ranks(array[some]) for table, array in zip(ranks, columns.values(), strict=True)]
     )
+    if settings.hints:
+        order = sums_last(columns, len(inputs), ranks, to_values, shared, rng)
+        slots = list(columns)
+        columns = {slots[slot]: columns[slots[slot]] for slot in order}
+        ranks = tuple(ranks[slot] for slot in order)
+        shared = shared[np.ix_(order, order)]
+        names = tuple(columns)[len(inputs) :]
+    located = tuple(table.locate(array) for table, array in zip(ranks, columns.values(), strict=True))
     first = len(inputs)
     parents = tuple(
         choose_parents(slot, range(slot), shared, most=settings.max_parents)
         for slot in range(first, first + len(names))
     )
     hints, hint_ranks = (
-        _hints(columns, first, ranks, to_values, rng)
+        _hints(columns, first, ranks, to_values, shared, rng)
         if settings.hints
         else ((None,) * len(names), (None,) * len(names))
     )
@@ -129,6 +136,7 @@ def _hints(
     first: int,
     ranks: Sequence[RankTable],
     to_values: Mapping[str, ToValues],
+    shared: FloatArray,
     rng: np.random.Generator,
 ) -> tuple[tuple[LinearHint | None, ...], tuple[IntArray | None, ...]]:
     """A hint for each column to code that has one, and what it says for each row of the sample."""
@@ -148,7 +156,7 @@ def _hints(
         scale = HintScale.of(ranks[slot], to_values[name]) if slot in values and ranks[slot].n_bins > 16 else None
         hint = None
         if scale is not None:
-            terms = possible_terms(slots, few, range(slot))
+            terms = possible_terms(slots, few, related(slot, range(slot), shared))
             hint = fit_hint(few[slot], ranks[slot], columns[name][rows], scale, terms, few)
         hints.append(hint)
         hint_ranks.append(

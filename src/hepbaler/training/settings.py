@@ -28,11 +28,13 @@ class TrainSettings:
     batch_rows
         Rows a step.
     n_latent
-        Most latents a row; 0 trains without an encoder. Latents that do not pay are dropped.
+        Latents a row, if they pay: a short race with and without them decides. 0 trains without an encoder.
     width
         Hidden units a column, at most; small tables get fewer.
     max_parents
         Most columns that a column sees.
+    max_columns
+        Most columns to code, those with the most bytes; as many more are seen at most.
     learning_rate
         Of Adam at its peak.
     rounded_share
@@ -47,16 +49,22 @@ class TrainSettings:
     seed: int = 0
     device: str = "cpu"
     batch_rows: int = 1024
-    n_latent: int = 0
+    n_latent: int = 2
     width: int = 32
     max_parents: int = 16
+    max_columns: int = 160
     learning_rate: float = 2e-3
     rounded_share: float = 0.4
     held_out: float = 0.1
     hints: bool = True
 
     def __post_init__(self) -> None:
-        positive = {"steps": self.steps, "batch_rows": self.batch_rows, "width": self.width}
+        positive = {
+            "steps": self.steps,
+            "batch_rows": self.batch_rows,
+            "width": self.width,
+            "max_columns": self.max_columns,
+        }
         for name, value in positive.items():
             if value < 1:
                 msg = f"training needs {name} of at least 1, got {value}"

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hepbaler.features.ranks import RANK_BITS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -14,18 +16,20 @@ if TYPE_CHECKING:
     IntArray = NDArray[np.int64]
     FloatArray = NDArray[np.float64]
 
-__all__ = ("choose_parents", "mutual_information")
+__all__ = ("choose_parents", "mutual_information", "related")
 
 
 def __dir__() -> tuple[str, ...]:
     return __all__
 
 
-_CELLS = 16
+# Cells a column: finer for few columns, so that the table of all pairs stays within some 100 MB.
+_CELL_BITS = (4, 3, 2)
+_MOST_CELLS = 4096
 
 
 def mutual_information(ranks: Sequence[IntArray]) -> FloatArray:
-    """Mutual information of each pair of columns, in bits, after cutting each into 16 parts of its rank.
+    """Mutual information of each pair of columns, in bits, after cutting each into at most 16 parts of its rank.
 
     Parameters
     ----------
@@ -36,23 +40,37 @@ def mutual_information(ranks: Sequence[IntArray]) -> FloatArray:
     -------
     Shape (n_columns, n_columns); what chance alone would give is subtracted (Miller, 1955), and nothing is below 0.
     """
-    cells = [(rank >> 24).astype(np.int64) for rank in ranks]
-    n_columns, n_rows = len(cells), cells[0].size if cells else 0
+    n_columns, n_rows = len(ranks), ranks[0].size if ranks else 0
     shared = np.zeros((n_columns, n_columns))
-    for i in range(n_columns):
-        for j in range(i):
-            joint = np.bincount(cells[i] * _CELLS + cells[j], minlength=_CELLS**2).reshape(_CELLS, _CELLS) / n_rows
-            rows, columns = joint.sum(axis=1), joint.sum(axis=0)
-            product = np.outer(rows, columns)
-            some = joint > 0
-            bits = float((joint[some] * np.log2(joint[some] / product[some])).sum())
-            chance = (np.count_nonzero(rows) - 1) * (np.count_nonzero(columns) - 1) / (2 * n_rows * np.log(2))
-            shared[i, j] = shared[j, i] = max(bits - chance, 0.0)
+    if n_rows == 0:
+        return shared
+    bits = next((bits for bits in _CELL_BITS if n_columns << bits <= _MOST_CELLS), _CELL_BITS[-1])
+    n_cells = 1 << bits
+    marked = np.zeros((n_rows, n_columns * n_cells), np.float32)
+    for number, rank in enumerate(ranks):
+        marked[np.arange(n_rows), number * n_cells + (rank >> (RANK_BITS - bits))] = 1.0
+    # Counts of all pairs of cells by one matrix product, exact in float32 below 2^24 rows.
+    share = marked.mean(axis=0, dtype=np.float64)
+    entropy = _entropy(share.reshape(n_columns, n_cells)).sum(axis=1)
+    filled = np.count_nonzero(share.reshape(n_columns, n_cells), axis=1)
+    for number in range(n_columns):
+        own = marked[:, number * n_cells : (number + 1) * n_cells]
+        joint = (own.T @ marked).astype(np.float64).reshape(n_cells, n_columns, n_cells) / n_rows
+        both = _entropy(joint).sum(axis=(0, 2))
+        chance = (filled[number] - 1) * (filled - 1) / (2 * n_rows * np.log(2))
+        shared[number] = np.maximum(entropy[number] + entropy - both - chance, 0.0)
+    np.fill_diagonal(shared, 0.0)
     return shared
 
 
+def _entropy(share: FloatArray) -> FloatArray:
+    """-p log2 p of each, 0 for 0."""
+    result: FloatArray = -share * np.log2(share, out=np.zeros_like(share), where=share > 0)
+    return result
+
+
 def choose_parents(
-    target: int, candidates: Sequence[int], shared: FloatArray, *, most: int, least_bits: float = 0.002
+    target: int, candidates: Sequence[int], shared: FloatArray, *, most: int, least_bits: float = 0.004
 ) -> tuple[int, ...]:
     """The columns that tell most about `target` and least about each other.
 
@@ -80,3 +98,9 @@ def choose_parents(
         chosen.append(best)
         redundancy += shared[best]
     return tuple(sorted(chosen))
+
+
+def related(target: int, candidates: Sequence[int], shared: FloatArray, most: int = 40) -> list[int]:
+    """The candidates that tell most about `target`, at most so many, in their own order."""
+    best = sorted(candidates, key=lambda slot: (-shared[target, slot], slot))[:most]
+    return sorted(best)
