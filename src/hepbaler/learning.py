@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,13 @@ IntArray = NDArray[np.int64]
 # Below this many bytes of plain pages, or rows of sample, no model has ever paid for its weights.
 MIN_PLAIN_BYTES = 24_000
 MIN_ROWS = 1_500
+
+# Default amount of training, in steps times columns: about 90 s on two cores of 2024, for files whose plain pages take
+# this many bytes or more.
+WORK = 120_000
+WORK_BYTES = 9_000_000
+MIN_STEPS = 150
+MAX_STEPS = 6_000
 
 # More than this share of values outside the grid of a given model means that it was trained for something else.
 MAX_MISFIT = 0.02
@@ -68,6 +77,15 @@ def learn(
 ) -> list[tuple[int, TrainedTable]]:
     """Train a model for each table that may pay for one.
 
+    Parameters
+    ----------
+    prepared
+        The tree.
+    training
+        How.
+    progress
+        Called with the steps done and all steps, from whatever thread trains.
+
     Returns
     -------
     list of (int, TrainedTable)
@@ -76,41 +94,79 @@ def learn(
     tables = [table for table in prepared.schema.tables if _worthwhile(prepared, table)]
     if not tables:
         return []
-    need("torch", extra="train")
+    torch: Any = need("torch", extra="train")
+    jobs = training.jobs or os.cpu_count() or 1
+    workers = min(jobs, len(tables))
+    # Small matrices gain more from a table a core than from all cores on one table.
+    torch.set_num_threads(max(1, jobs // workers))
+    settings = _settings(prepared, tables, training, workers)
+    steps = _Steps(sum(s.steps for s in settings), progress)
+    # The longest first, so that no core is left with it at the end.
+    order = sorted(range(len(tables)), key=lambda i: -settings[i].steps * _columns(prepared, tables[i]))
+    with ThreadPoolExecutor(workers) as executor:
+        futures = {i: executor.submit(_fit, prepared, tables[i], settings[i], steps) for i in order}
+        try:
+            done, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+            fitted = {i: future.result() for i, future in futures.items()}
+        except BaseException:
+            steps.stop = True
+            for future in futures.values():
+                future.cancel()
+            raise
+    return [(tables[i].index, model) for i in range(len(tables)) if (model := fitted[i]) is not None]
+
+
+class _Stopped(Exception):
+    """Another thread has failed, or the user has had enough."""
+
+
+class _Steps:
+    """Counts the steps of all tables together."""
+
+    def __init__(self, total: int, progress: Callable[[int, int], None]) -> None:
+        self.stop = False
+        self._total = total
+        self._progress = progress
+        self._done: dict[int, int] = {}
+
+    def tell(self, table: int, done: int, _n: int = 0, _bits: float = 0.0) -> None:
+        if self.stop:
+            raise _Stopped
+        self._done[table] = done
+        self._progress(sum(self._done.values()), self._total)
+
+
+def _fit(prepared: Prepared, table: Table, settings: TrainSettings, steps: _Steps) -> TrainedTable | None:
     from .training.fit import fit
 
-    settings = _settings(prepared, tables, training)
-    total = sum(s.steps for s in settings)
-    out, done = [], 0
-    for table, setting in zip(tables, settings, strict=True):
-        sample = {key: prepared.sample[key] for key in table.columns if key in prepared.sample}
-        counts = prepared.sample_counts.get(table.index)
-        known = known_columns(counts, ("@index", "@counts")) if counts is not None else {}
-        result = fit(
-            sample,
-            known=known,
-            plain_bits={key: prepared.plain_bits[key] for key in sample},
-            n_rows_total=prepared.rows[table.index],
-            settings=setting,
-            to_values=value_functions(sample, prepared.choices),
-            progress=partial(_step, progress, done, total),
-        )
-        done += setting.steps
-        progress(done, total)
-        if result.coder is not None:
-            used = [k for k in (*result.coder.names, *result.coder.inputs) if not k.startswith("@")]
-            dtypes = {column.key: column.dtype for column in prepared.schema.columns}
-            model = TrainedTable(
-                tree=prepared.schema.path,
-                table=table.name,
-                dtypes={key: dtypes[key] for key in used},
-                choices={key: prepared.choices[key] for key in used if key in prepared.choices},
-                coder=result.coder,
-                encoder=result.encoder,
-                steps=setting.steps,
-            )
-            out.append((table.index, model))
-    return out
+    sample = {key: prepared.sample[key] for key in table.columns if key in prepared.sample}
+    counts = prepared.sample_counts.get(table.index)
+    known = known_columns(counts, ("@index", "@counts")) if counts is not None else {}
+    result = fit(
+        sample,
+        known=known,
+        plain_bits={key: prepared.plain_bits[key] for key in sample},
+        n_rows_total=prepared.rows[table.index],
+        settings=settings,
+        to_values=value_functions(sample, prepared.choices),
+        progress=partial(steps.tell, table.index),
+    )
+    steps.tell(table.index, settings.steps)
+    if result.coder is None:
+        return None
+    used = [k for k in (*result.coder.names, *result.coder.inputs) if not k.startswith("@")]
+    dtypes = {column.key: column.dtype for column in prepared.schema.columns}
+    return TrainedTable(
+        tree=prepared.schema.path,
+        table=table.name,
+        dtypes={key: dtypes[key] for key in used},
+        choices={key: prepared.choices[key] for key in used if key in prepared.choices},
+        coder=result.coder,
+        encoder=result.encoder,
+        steps=settings.steps,
+    )
 
 
 def reuse(models: Sequence[TrainedTable], prepared: Prepared, scan: Scan, plan: Plan) -> list[tuple[int, TrainedTable]]:
@@ -161,22 +217,40 @@ def encoder_of(model: TrainedTable) -> Latents:
 
 def _worthwhile(prepared: Prepared, table: Table) -> bool:
     stored = [key for key in table.columns if key in prepared.sample]
-    rows = prepared.rows[table.index]
-    plain_bytes = sum(prepared.plain_bits[key] for key in stored) * rows / 8
     in_sample = max((len(prepared.sample[key]) for key in stored), default=0)
     text = any(column.role == "text" for column in prepared.schema.columns if column.key in stored)
-    return len(stored) >= 2 and plain_bytes >= MIN_PLAIN_BYTES and in_sample >= MIN_ROWS and not text
+    return len(stored) >= 2 and _plain_bytes(prepared, table) >= MIN_PLAIN_BYTES and in_sample >= MIN_ROWS and not text
 
 
-def _step(progress: Callable[[int, int], None], done: int, total: int, step: int, _n: int, _bits: float) -> None:
-    progress(done + step, total)
-
-
-def _settings(prepared: Prepared, tables: Sequence[Table], training: Training) -> list[TrainSettings]:
-    """Settings of each table: the more plain bytes it has, the more steps it gets."""
+def _settings(prepared: Prepared, tables: Sequence[Table], training: Training, workers: int) -> list[TrainSettings]:
+    """Settings of each table: work, that is steps times columns, in proportion to what the plain coder makes of it."""
+    from .training.device import find_device
     from .training.settings import TrainSettings
 
-    return [TrainSettings(steps=training.steps or 1000, seed=training.seed, device="cpu") for _ in tables]
+    settings = TrainSettings(steps=training.steps or 1, seed=training.seed, device=find_device(training.device))
+    if training.steps is not None:
+        return [settings] * len(tables)
+    sizes = np.array([_plain_bytes(prepared, table) for table in tables])
+    columns = np.array([_columns(prepared, table) for table in tables])
+    if training.seconds is None:
+        # A file of a tenth of the size is worth a third of the work.
+        work = WORK * min(1.0, float(np.sqrt(sizes.sum() / WORK_BYTES)))
+    else:
+        from .training.speed import steps_per_second
+
+        speed = float(np.mean([n * steps_per_second(int(n), settings) for n in columns]))
+        work = training.seconds * speed * workers
+    steps = np.clip(work * sizes / sizes.sum() / columns, MIN_STEPS, MAX_STEPS)
+    return [replace(settings, steps=int(n)) for n in steps]
+
+
+def _columns(prepared: Prepared, table: Table) -> int:
+    return sum(key in prepared.sample for key in table.columns)
+
+
+def _plain_bytes(prepared: Prepared, table: Table) -> float:
+    bits = sum(prepared.plain_bits[key] for key in table.columns if key in prepared.sample)
+    return bits * prepared.rows[table.index] / 8
 
 
 def _misfit(values: NDArray[Any], choice: Any) -> float:

@@ -130,7 +130,7 @@ def compress(
     with open_source(str(source)) as opened:
         trees, left_out = select_trees(opened, keep, drop, plan)
         objects, objects_left = opened.copy_objects()
-        left_out += [f"{left.name}: {left.reason}" for left in objects_left]
+        left_out += [f"{left.name} ({left.classname}): {left.reason}" for left in objects_left]
         if left_out and not skip_unreadable:
             raise UnreadableBranches(cannot_carry(str(source), left_out))
         given = _models_for(trees, model) if model is not None else ()
@@ -242,7 +242,9 @@ def select_trees(
 
 
 def _select(source: Source, keep: Sequence[str], drop: Sequence[str]) -> list[SourceTree]:
-    names = {tree.path: [b.name for b in (*tree.branches, *tree.unreadable)] for tree in source.trees}
+    names = {
+        tree.path: [*(b.name for b in tree.branches), *(b.name for b in tree.unreadable)] for tree in source.trees
+    }
     for pattern in keep:
         if not any(matching([pattern], held) for held in names.values()):
             known = [name for held in names.values() for name in held]
