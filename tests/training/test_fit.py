@@ -48,7 +48,7 @@ def sums() -> tuple:
 
 
 def test_a_sum_costs_next_to_nothing_and_noise_is_left_alone(sums: tuple) -> None:
-    ints, plain_bits, _, result = sums
+    _, plain_bits, _, result = sums
     assert result.coder is not None
     relation = next(column for column in result.coder.columns if column.hint)
     assert result.bits[relation.name] < 0.35 * plain_bits[relation.name]
