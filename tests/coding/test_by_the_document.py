@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from decimal import Context, Decimal
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def mix(w: list[int], total: int, h: list[int], m: int, u: int) -> list[int]:
 
 
 def differences(c: list[int]) -> list[int]:
-    return [b - a for a, b in zip(c[:-1], c[1:], strict=True)]
+    return [b - a for a, b in pairwise(c)]
 
 
 def read_column(

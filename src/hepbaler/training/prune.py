@@ -43,13 +43,19 @@ def prune(
     while kept:
         smaller = keep_columns(coder, kept)
         size = len(coder_to_bytes(smaller))
-        price = {name: size - len(coder_to_bytes(keep_columns(coder, kept - {name}))) for name in kept}
+        parts = {column.name: _parts(column) for column in smaller.columns}
+        price = {name: size * part / sum(parts.values()) for name, part in parts.items()}
         losers = {name for name in kept if saved[name] <= price[name]}
         if not losers:
             return smaller if sum(saved[name] for name in kept) > size + latent_bytes else None
-        # Only the worst at a time would be exact, but prices hardly depend on each other.
         kept -= losers
     return None
+
+
+def _parts(column: LearnedColumn) -> int:
+    """About how many bytes of a model are a column's own: a byte a weight, two a bias or a bin."""
+    n_biases = sum(int(layer.bias.size) for layer in column.net.layers)
+    return column.net.multiply_adds + 2 * n_biases + 2 * column.ranks.n_bins
 
 
 def keep_columns(coder: LearnedCoder, kept: Collection[str]) -> LearnedCoder:
