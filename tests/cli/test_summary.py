@@ -155,3 +155,4 @@ def test_small_words():
     assert [seconds_text(t) for t in (0.04, 59.9, 60.0, 125.4)] == ["0.0 s", "59.9 s", "1 min 0 s", "2 min 5 s"]
     assert [plural(n, "entry", "entries") for n in (0, 1, 3000)] == ["0 entries", "1 entry", "3,000 entries"]
     assert [ratio_text(10, 3), ratio_text(10, 0), ratio_text(0, 3)] == ["3.33", "-", "-"]
+    assert [ratio_text(999.4, 1), ratio_text(2.05e5, 1)] == ["999", "205,000"]

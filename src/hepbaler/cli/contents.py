@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .tables import bytes_text, plural, print_lines, print_table
+from .tables import bytes_text, plural, print_lines, print_table, ratio_text
 
 __all__ = ("print_contents",)
 
@@ -121,4 +121,4 @@ def _share(size: int, total: int) -> str:
 
 
 def _times(ratio: float | None) -> str:
-    return "unknown times" if ratio is None else f"{ratio:.3g} times"
+    return "unknown times" if ratio is None else f"{ratio_text(ratio, 1)} times"

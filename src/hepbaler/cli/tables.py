@@ -55,8 +55,11 @@ def plural(n: int, one: str, many: str | None = None) -> str:
 
 
 def ratio_text(before: float, after: float) -> str:
-    """How many times smaller: ``3.4``; a dash where that says nothing."""
-    return f"{before / after:.3g}" if before > 0 and after > 0 else "-"
+    """How many times smaller: ``3.4``, ``1,250``; a dash where that says nothing."""
+    if before <= 0 or after <= 0:
+        return "-"
+    ratio = before / after
+    return f"{ratio:.3g}" if ratio < 999.5 else f"{ratio:,.0f}"
 
 
 def print_json(data: Any) -> None:
