@@ -235,7 +235,7 @@ def layout_from_dict(data: object, depth: int = 0) -> Layout:
             text and not (isinstance(content, Values) and content.dtype == "uint8")
         ):
             _fail(f"text of unknown kind {text!r}")
-        return ListLayout(_get(node, "list", str), content, text, _array(node, "set"))
+        return ListLayout(_get(node, "list", str), content, text, _array(node, "set", "bitset"))
     if "regular" in node:
         return RegularLayout(_count(node["regular"], "size"), layout_from_dict(inner, depth + 1))
     if "record" in node:
@@ -254,9 +254,9 @@ def layout_from_dict(data: object, depth: int = 0) -> Layout:
     _fail("a layout of unknown kind")
 
 
-def _array(node: dict[str, Any], allowed: str) -> str | None:
+def _array(node: dict[str, Any], *allowed: str) -> str | None:
     array = node.get("array")
-    if array not in (None, allowed):
+    if array is not None and array not in allowed:
         _fail(f"an array of unknown kind {array!r:.40}")
     return array
 

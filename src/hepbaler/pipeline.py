@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import platform
 import time
@@ -27,7 +26,6 @@ from .learning import Training, encoder_of, learn, reuse
 from .modelfile import TrainedTable, load_models
 from .preparing import Prepared, prepare
 from .reading import Source, SourceTree, open_source
-from .reading.tree import matching
 from .reports import CompressReport, TableReport
 from .scanning import read_columns, scan
 from .version import __version__
@@ -231,7 +229,7 @@ def select_trees(
     if unused:
         msg = f"no branch of {source.path} matches the bound for {unused[0]!r}"
         raise InputError(msg)
-    trees = _select(source, keep, drop) if keep or drop else list(source.trees)
+    trees = list(source.select(keep, drop) if keep or drop else source.trees)
     left_out = [
         f"{tree.path}:{item.name} ({item.typename}): {item.reason}" for tree in trees for item in tree.unreadable
     ]
@@ -239,25 +237,6 @@ def select_trees(
         msg = f"--keep and --drop leave no branch of {source.path}"
         raise InputError(msg)
     return trees, left_out
-
-
-def _select(source: Source, keep: Sequence[str], drop: Sequence[str]) -> list[SourceTree]:
-    names = {
-        tree.path: [*(b.name for b in tree.branches), *(b.name for b in tree.unreadable)] for tree in source.trees
-    }
-    for pattern in keep:
-        if not any(matching([pattern], held) for held in names.values()):
-            known = [name for held in names.values() for name in held]
-            near = difflib.get_close_matches(pattern, known, n=3, cutoff=0.4)
-            hint = f"; nearest: {', '.join(map(repr, near))}" if near else ""
-            msg = f"no branch of {source.path} matches --keep {pattern!r}{hint}"
-            raise InputError(msg)
-    trees = []
-    for tree in source.trees:
-        own = [pattern for pattern in keep if matching([pattern], names[tree.path])]
-        if own or not keep:
-            trees.append(tree.select(own, drop))
-    return trees
 
 
 def refuse_input_as_output(source: str, target: Path) -> None:

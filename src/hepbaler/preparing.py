@@ -110,8 +110,17 @@ def prepare(
         for table in schema.tables
         if table.kind == "list" and table.counts is not None
     }
-    rows = tuple(max((scan.facts[key].count for key in table.columns), default=0) for table in schema.tables)
+    rows = _rows(schema, scan)
     return Prepared(schema, choices, constants, sample, counts, codecs, plain_bits, rows)
+
+
+def _rows(schema: TreeSchema, scan: Scan) -> tuple[int, ...]:
+    rows = [max((scan.facts[key].count for key in table.columns), default=0) for table in schema.tables]
+    # The middle of an array of arrays has no columns of its own: its children, which come later, tell.
+    for table in reversed(schema.tables):
+        if table.kind == "regular" and not rows[table.parent] and table.size:
+            rows[table.parent] = rows[table.index] // table.size
+    return tuple(rows)
 
 
 def _schema(tree: SourceTree | ChainedTree, scan: Scan, plan: Plan, protected: frozenset[str]) -> TreeSchema:
