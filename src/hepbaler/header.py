@@ -251,7 +251,7 @@ def layout_from_dict(data: object, depth: int = 0) -> Layout:
     if "union" in node:
         contents = _typed(inner, list, "union")
         return UnionLayout(_get(node, "union", str), tuple(layout_from_dict(item, depth + 1) for item in contents))
-    _fail("a layout of unknown kind")
+    return _fail("a layout of unknown kind")
 
 
 def _array(node: dict[str, Any], *allowed: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 import pytest
 
@@ -71,6 +73,17 @@ def test_compress_names_all_that_is_left_out_before_the_table(say):
     assert out.index("b39") < out.index("Table0")
     assert "note: old cycle" in out
     assert "5 of them kept bit for bit" in out
+
+
+def test_a_part_is_not_compared_with_the_whole_file(say):
+    whole = say(print_compressed, compress_report(1)).out
+    assert "3 times smaller than the ROOT file" in whole
+    for part in (
+        say(partial(print_compressed, selected=True), compress_report(1)).out,
+        say(print_compressed, compress_report(1, left_out=("Events:x (T): why",))).out,
+    ):
+        assert "smaller than the ROOT file" not in part
+        assert "1 MB, 6 times smaller than the arrays of what is kept" in part
 
 
 def restore_report():

@@ -76,6 +76,13 @@ def test_info_for_people_and_for_scripts(here, run):
     )
 
 
+def test_info_of_a_part(here, run):
+    run("compress", "nano.root", "--no-model", "-q", "--keep", "Jet_*")
+    out = run("info", "nano.root.hbal")
+    assert "in part: " in out
+    assert "smaller than the ROOT file" not in out
+
+
 def test_info_lists_all_columns_when_asked(here, run):
     run("compress", "nano.root", "--no-model", "-q")
     brief, full = run("info", "nano.root.hbal"), run("info", "nano.root.hbal", "--columns")
@@ -245,3 +252,32 @@ def test_quiet_is_quiet(here, run):
     assert run("compress", "nano.root", "--no-model", "-q") == ""
     assert run("verify", "nano.root.hbal", "nano.root", "-q") == ""
     assert run("decompress", "nano.root.hbal", "-o", "back.root", "-q") == ""
+
+
+@pytest.mark.slow
+def test_one_model_for_several_files(tmp_path, run, sample_path, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    chosen = ["--keep", "Jet_*", "--keep", "GenJet_*"]
+    out = run("train", sample_path, *chosen, "--train-steps", 40, "-o", "ttbar.hbmodel")
+    assert "ttbar.hbmodel" in out
+    assert "exists" in run("train", sample_path, *chosen, "-o", "ttbar.hbmodel", code=1)
+    run("compress", sample_path, *chosen, "--model", "ttbar.hbmodel", "-o", "a.hbal")
+    coders = {c["coder"] for c in json.loads(run("info", "a.hbal", "--json"))["trees"][0]["columns"]}
+    assert "learned" in coders
+    assert json.loads(run("verify", "a.hbal", sample_path, "--json"))["ok"]
+    # Other bounds are not what the model was trained for.
+    err = run("compress", sample_path, *chosen, "--bits", 7, "--model", "ttbar.hbmodel", "-o", "b.hbal", code=1)
+    assert "bits=7" in err
+    assert not (tmp_path / "b.hbal").exists()
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_archive(tmp_path, run, sample_path):
+    pytest.importorskip("torch")
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run(
+            "compress", sample_path, "--keep", "Jet_*", "--train-steps", 30, "--seed", seed, "-q", "-o", tmp_path / name
+        )
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert (tmp_path / "a").read_bytes() != (tmp_path / "c").read_bytes()

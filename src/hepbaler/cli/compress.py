@@ -112,7 +112,7 @@ def compress(
             failed += 1
             click.echo(f"hepbaler: error: {source}: {error}", err=True)
         else:
-            print_compressed(report)
+            print_compressed(report, selected=bool(keep or drop))
     if failed:
         click.echo(f"hepbaler: error: {failed} of {len(sources)} files failed", err=True)
     return 1 if failed else 0

@@ -38,16 +38,16 @@ def print_contents(info: Mapping[str, Any], *, all_columns: bool) -> None:
         ],
         total=True,
     )
-    print_lines(
-        [
-            (
-                f"made from {source.get('name', 'unknown')}, {bytes_text(source.get('bytes', 0))}: "
-                f"{_times(ratio['source'])} smaller than the ROOT file, "
-                f"{_times(ratio['arrays'])} smaller than its arrays ({bytes_text(info['raw_bytes'])})"
-            ),
-            "",
-        ]
-    )
+    settings = info["settings"] or {}
+    made_from = f"made from {source.get('name', 'an unknown file')}, {bytes_text(source.get('bytes', 0))}"
+    if settings.get("keep") or settings.get("drop") or info["left_out"]:
+        # What was left out must not count as compressed.
+        made_from += f", in part: {_times(ratio['arrays'])} smaller than the arrays of what is kept"
+    else:
+        made_from += (
+            f": {_times(ratio['source'])} smaller than the ROOT file, {_times(ratio['arrays'])} than its arrays"
+        )
+    print_lines([f"{made_from} ({bytes_text(info['raw_bytes'])})", ""])
     for tree in info["trees"]:
         _print_tree(tree, all_columns=all_columns)
     _print_rest(info)

@@ -23,11 +23,21 @@ def __dir__() -> tuple[str, ...]:
     return __all__
 
 
-def print_compressed(report: CompressReport) -> None:
-    """Tell what `compress` made of a file."""
+def print_compressed(report: CompressReport, *, selected: bool = False) -> None:
+    """Tell what `compress` made of a file.
+
+    Parameters
+    ----------
+    report
+        From `hepbaler.pipeline.compress`.
+    selected
+        Whether branches were chosen: the ROOT file is then not what the archive should be compared with.
+    """
     # First, so that the table is what stays on the screen.
     _print_remarks(report.notes, report.left_out)
     _print_tables(f"{report.source} -> {report.target}", report.tables)
+    against_source = ratio_text(report.source_bytes, report.archive_bytes)
+    against_arrays = ratio_text(report.raw_bytes, report.archive_bytes)
     seconds = sum(report.seconds.values())
     phases = ", ".join(f"{name} {seconds_text(t)}" for name, t in report.seconds.items())
     kept = f"; {report.exceptions:,} of them kept bit for bit beside the grid" if report.exceptions else ""
@@ -35,8 +45,10 @@ def print_compressed(report: CompressReport) -> None:
         [
             (
                 f"{bytes_text(report.source_bytes)} -> {bytes_text(report.archive_bytes)}: "
-                f"{ratio_text(report.source_bytes, report.archive_bytes)} times smaller than the ROOT file, "
-                f"{ratio_text(report.raw_bytes, report.archive_bytes)} times smaller than its arrays"
+                f"{against_source} times smaller than the ROOT file, {against_arrays} times smaller than its arrays"
+                if not selected and not report.left_out
+                else f"{bytes_text(report.archive_bytes)}, {against_arrays} times smaller than the arrays of what is kept "
+                f"of a ROOT file of {bytes_text(report.source_bytes)}"
             ),
             (
                 f"{plural(report.trees, 'tree')}, {plural(report.branches, 'branch', 'branches')}, "

@@ -53,7 +53,7 @@ class TrainSettings:
     width: int = 32
     max_parents: int = 16
     max_columns: int = 160
-    learning_rate: float = 2e-3
+    learning_rate: float = 6e-3
     rounded_share: float = 0.4
     held_out: float = 0.1
     hints: bool = True
