@@ -56,6 +56,7 @@ LEVEL_BITS = 3  # an output of 1.0 is 8 levels
 EXACT = (1 << 24) - 1
 # A block's activations stay in the second-level cache.
 _BLOCK = 4096
+_ONE_THREAD = 1 << 18
 
 
 def as_input(rank: IntArray) -> FloatArray:
@@ -141,6 +142,15 @@ class IntegerNet:
             prepared.append((layer.weight.astype(np.float32), bias.astype(np.float32)[:, None], scale[:, None]))
         return prepared
 
+    @cached_property
+    def _piece(self) -> int:
+        """Rows of one matrix product: few enough that a BLAS does not wake its threads for it.
+
+        Threads gain nothing on matrices of this size, and lose a lot where other processes want the cores.
+        """
+        largest = max(layer.weight.size for layer in self.layers)
+        return int(np.clip(_ONE_THREAD // max(largest, 1) // 32 * 32, 32, 512))
+
     def run(self, inputs: list[FloatArray], *, n_rows: int, block: int = _BLOCK) -> tuple[IntArray, IntArray, IntArray]:
         """Location (parts of 2^28), level and gate (parts of 2^6) of each row.
 
@@ -154,11 +164,15 @@ class IntegerNet:
             Rows at a time; the result does not depend on it.
         """
         outputs = np.empty((3, n_rows), np.float32)
+        piece = min(self._piece, block)
         for start in range(0, n_rows, block):
             stop = min(start + block, n_rows)
-            values: FloatArray = np.empty((len(inputs), stop - start), np.float32)
+            n_pieces = -(-(stop - start) // piece)
+            values: FloatArray = np.zeros((n_pieces, len(inputs), piece), np.float32)
+            full, rest = divmod(stop - start, piece)
             for row, column in enumerate(inputs):
-                values[row] = column[start:stop]
+                values[:full, row] = column[start : stop - rest].reshape(full, piece)
+                values[full:, row, :rest] = column[stop - rest : stop]
             for number, (weight, bias, scale) in enumerate(self._prepared):
                 values = weight @ values
                 values += bias
@@ -166,7 +180,7 @@ class IntegerNet:
                 if number < 2:
                     np.floor(values, out=values)
                     np.clip(values, 0, ACTIVATION_TOP, out=values)
-            outputs[:, start:stop] = values
+            outputs[:, start:stop] = values.transpose(1, 0, 2).reshape(3, n_pieces * piece)[:, : stop - start]
         location = np.clip(np.floor(outputs[0]), 0, (1 << LOCATION_BITS) - 1).astype(np.int64)
         level = np.clip(np.floor(outputs[1]), 0, LAST_LEVEL).astype(np.int64)
         gate = np.clip(np.floor(outputs[2]), 0, 1 << GATE_BITS).astype(np.int64)
