@@ -270,13 +270,3 @@ def test_one_model_for_several_files(tmp_path, run, sample_path, monkeypatch):
     err = run("compress", sample_path, *chosen, "--bits", 7, "--model", "ttbar.hbmodel", "-o", "b.hbal", code=1)
     assert "bits=7" in err
     assert not (tmp_path / "b.hbal").exists()
-
-
-@pytest.mark.slow
-def test_the_same_seed_gives_the_same_archive(tmp_path, run, sample_path):
-    pytest.importorskip("torch")
-    options = ["--keep", "Jet_pt", "--keep", "Jet_mass", "--keep", "Jet_*EF", "--train-steps", 30, "-q"]
-    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        run("compress", sample_path, *options, "--seed", seed, "-o", tmp_path / name)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    assert (tmp_path / "a").read_bytes() != (tmp_path / "c").read_bytes()
