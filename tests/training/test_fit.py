@@ -173,3 +173,50 @@ def test_settings_and_columns_are_checked() -> None:
 
 def test_speed_is_a_positive_number() -> None:
     assert steps_per_second(3, TrainSettings(batch_rows=64, width=8)) > 0
+
+
+def test_wild_columns_do_not_disturb() -> None:
+    rng = np.random.default_rng(4)
+    n_rows = 1500
+    base = rng.normal(0, 500, n_rows).round().astype(np.int64)
+    ints = {
+        "base": base,
+        "like": base + rng.integers(-3, 4, n_rows),
+        "wide": rng.integers(-(2**63), 2**63 - 1, n_rows),
+        "edges": rng.choice(np.array([-(2**63), 0, 2**63 - 1]), n_rows),
+        "bits": rng.integers(0, 2**53, n_rows),
+        "rare": (rng.random(n_rows) < 0.002).astype(np.int64),
+        "constant": np.full(n_rows, 2**40),
+        "Jet_pt": rng.integers(0, 3000, n_rows),
+        "Jet_eta": rng.integers(-500, 500, n_rows),
+    }
+
+    def extreme(q: np.ndarray) -> np.ndarray:
+        return np.ldexp(1.0 + (q % 1024) / 1024.0, np.clip(q // 1024, -1000, 1000))
+
+    to_values = {
+        "base": lambda q: q * 1e-300,
+        "like": lambda q: q * 1e290,
+        "wide": lambda q: q.view(np.float64),
+        "edges": lambda q: q * np.inf,
+        "bits": lambda q: q * 1e80,
+        "Jet_pt": extreme,
+        "Jet_eta": lambda q: np.where(q == 3, np.nan, q * 1.0),
+    }
+    bits = {name: 64.0 if name in ("wide", "bits") else _entropy(values) for name, values in ints.items()}
+    with np.errstate(invalid="ignore", over="ignore"):
+        result = fit(
+            ints,
+            known={"@index": np.arange(n_rows) % 5},
+            plain_bits=bits,
+            n_rows_total=100_000,
+            settings=TrainSettings(steps=60, batch_rows=256, n_latent=0),
+            to_values=to_values,
+        )
+    assert result.coder is not None
+    assert {"base", "like"} & set(result.coder.names)
+    shuffled = {name: rng.permutation(values) for name, values in ints.items()} | {"@index": np.arange(n_rows) % 5}
+    pages = result.coder.encode(shuffled, to_values=to_values)
+    known = {name: shuffled[name] for name in result.coder.inputs}
+    back = result.coder.decode(pages, known, n_rows, to_values=to_values)
+    assert all(np.array_equal(back[name], shuffled[name]) for name in result.coder.names)

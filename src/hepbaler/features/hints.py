@@ -75,11 +75,13 @@ class LinearHint:
     def predict(self, values: Callable[[int], FloatArray], n_rows: int) -> FloatArray:
         """The predicted value of each row, shape (n_rows,); `values` gives the column of a slot."""
         total = np.full(n_rows, self.offset, np.float64)
-        for term, weight in zip(self.terms, self.weights, strict=True):
-            part = term_values(term.kind, [values(slot) for slot in term.slots])
-            part = part * np.float64(weight)
-            total = total + part
-        return total
+        # Weights of a damaged model may be anything; what is not finite counts as 0 in the end.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for term, weight in zip(self.terms, self.weights, strict=True):
+                part = term_values(term.kind, [values(slot) for slot in term.slots])
+                part = part * np.float64(weight)
+                total = total + part
+        return clean(total)
 
 
 def clean(values: FloatArray) -> FloatArray:
@@ -138,6 +140,14 @@ class HintScale:
         """Edges of a column; None where there are fewer than two bins or values do not ascend with the integers."""
         if ranks.n_bins < 2:
             return None
+        with np.errstate(over="ignore", invalid="ignore"):
+            edges = cls._edges(ranks, to_values)
+        if not bool(np.all(np.isfinite(edges))) or bool(np.any(np.diff(edges) <= 0)):
+            return None
+        return cls(edges, ranks)
+
+    @staticmethod
+    def _edges(ranks: RankTable, to_values: ToValues) -> FloatArray:
         last = ranks.base + ((np.int64(1) << ranks.shift) - 1)
         first_values = np.asarray(to_values(ranks.base), np.float64)
         last_values = np.asarray(to_values(last[:-1]), np.float64)
@@ -148,10 +158,7 @@ class HintScale:
         # One value's width in the last bin, from the value before it, times the values in the bin.
         width = first_values[-1] - last_values[-1]
         high = between[-1] + width * np.ldexp(1.0, int(min(int(ranks.shift[-1]), 60)))
-        edges = np.concatenate([[low], between, [high]])
-        if not bool(np.all(np.isfinite(edges))) or bool(np.any(np.diff(edges) <= 0)):
-            return None
-        return cls(edges, ranks)
+        return np.concatenate([[low], between, [high]])
 
     def rank(self, values: FloatArray) -> IntArray:
         """Rank (parts of 2^28) of predicted values, shape (n_rows,)."""

@@ -38,6 +38,7 @@ _SIMPLE = np.array([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
 _PT, _ETA, _MASS = ("pt", "fpt"), ("eta", "feta"), ("mass", "fm", "m")
 _FRACTION_LIMIT = 1.5
 _MOST_PRODUCTS = 12
+_LARGEST = 1e60
 
 
 def possible_terms(names: Sequence[str], values: Mapping[int, FloatArray], earlier: Sequence[int]) -> list[Term]:
@@ -148,7 +149,11 @@ def _problem(
     step = (np.diff(scale.edges) / np.ldexp(1.0, ranks.shift))[bins[rows]]
     made = [term_values(term.kind, [values[slot][rows] for slot in term.slots]) for term in terms]
     design = np.stack([*made, np.ones(rows.size)], axis=1)
-    return (design, clean(target[rows]), step) if bool(np.all(np.isfinite(design))) else None
+    y = clean(target[rows])
+    # Numbers so far apart that their squares leave binary64 obey no sum worth looking for.
+    size = max(float(np.abs(design).max()), float(np.abs(y).max()))
+    sane = bool(np.all(np.isfinite(step))) and size < _LARGEST and float(step.min()) > size / _LARGEST**0.5
+    return (design, y, step) if sane else None
 
 
 def _spread_bits(residual: FloatArray, step: FloatArray) -> float:
@@ -159,13 +164,15 @@ def _spread_bits(residual: FloatArray, step: FloatArray) -> float:
 def _absolute_fit(design: FloatArray, y: FloatArray, step: FloatArray, rounds: int = _ROUNDS) -> FloatArray:
     """Least absolute deviations in units of `step` by reweighted least squares (Schlossmacher, 1973)."""
     size = np.sqrt(((design / step[:, None]) ** 2).mean(axis=0))
-    size[size == 0] = 1.0
+    size[(size == 0) | ~np.isfinite(size)] = 1.0
     scaled = design / size
     weight = 1.0 / step**2
     solution = np.zeros(design.shape[1])
     for _ in range(rounds):
         weighted = scaled * weight[:, None]
         gram = weighted.T @ scaled
+        if not (np.all(np.isfinite(gram)) and np.all(np.isfinite(weighted.T @ y))):
+            break
         gram[np.diag_indices_from(gram)] *= 1.0 + 1e-12
         solution = np.linalg.lstsq(gram, weighted.T @ y, rcond=1e-13)[0]
         away = np.abs(y - scaled @ solution) / step
