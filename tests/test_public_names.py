@@ -1,0 +1,58 @@
+"""The public face, name by name: a name that leaks or is lost shows here."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import pytest
+
+import hepbaler
+
+NAMES = [
+    "Archive",
+    "Bound",
+    "Plan",
+    "Rule",
+    "__version__",
+    "compress",
+    "decompress",
+    "errors",
+    "make_plan",
+    "open",
+    "torch",
+    "train",
+    "verify",
+]
+NEED_AN_EXTRA = ("hepbaler.torch", "hepbaler.access.torch", "hepbaler.models", "hepbaler.training", "hepbaler.testing")
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(hepbaler.__path__, "hepbaler.", onerror=lambda _: None)
+    if not module.name.endswith("__main__")
+]
+
+
+def test_names_of_the_package():
+    assert dir(hepbaler) == NAMES
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "torch"])
+def test_every_name_is_there(name):
+    assert getattr(hepbaler, name) is not None
+
+
+def test_unknown_names_are_unknown():
+    with pytest.raises(AttributeError, match="has no attribute 'compres'"):
+        hepbaler.compres  # noqa: B018 - reading it is the point
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_hold_what_they_list(name):
+    if name.startswith(NEED_AN_EXTRA):
+        pytest.importorskip("torch")
+        pytest.importorskip("hypothesis")
+    module = importlib.import_module(name)
+    listed = getattr(module, "__all__", ())
+    assert [public for public in listed if not hasattr(module, public)] == []
+    if "__dir__" in vars(module):
+        assert sorted(dir(module)) == sorted(listed)
