@@ -317,6 +317,11 @@ class _TreeJob:
                 models = learn(prepared, self.training, lambda done, n: self.tell("train", done, n))
             else:
                 models = []
+        total.raw_bytes += found.raw_bytes
+        total.values += sum(facts.count for facts in found.facts.values())
+        # The sample has done its work, and is the largest thing in memory.
+        del found
+        prepared = replace(prepared, sample={}, sample_counts={})
         entries = []
         for table, model in models:
             name = f"model/{total.models}"
@@ -345,8 +350,6 @@ class _TreeJob:
                     so_far.append(n)
                 self.tell("write", stop, tree.num_entries)
         borders = (0, *(stop for start, stop in clusters if stop > start))
-        total.raw_bytes += found.raw_bytes
-        total.values += sum(facts.count for facts in found.facts.values())
         total.exceptions += encoder.exceptions
         total.tables += self._tables(prepared, header, models, sizes)
         if tree.num_entries == 0:
@@ -367,7 +370,7 @@ class _TreeJob:
         out = []
         for table in prepared.schema.tables:
             rows = prepared.rows[table.index]
-            stored = [key for key in table.columns if key in prepared.sample]
+            stored = [key for key in table.columns if key in prepared.plain_bits]
             own = [(i, model) for i, (index, model) in enumerate(models) if index == table.index]
             n_bytes = int(sum(sizes[slots[key]] for key in stored))
             for i, model in own:
