@@ -234,11 +234,25 @@ def test_all_trees_and_objects_survive(crowded_file, tmp_path):
         assert len(archive["twice"].arrays()) == 4
 
 
-def test_a_tree_without_entries_survives(empty_tree_file, tmp_path):
-    hepbaler.compress(empty_tree_file, tmp_path / "empty.hbal")
-    with hepbaler.open(tmp_path / "empty.hbal") as archive, uproot.open(empty_tree_file) as file:
+def test_a_tree_without_entries_survives_beside_another(tmp_path):
+    with uproot.recreate(tmp_path / "two.root") as file:
+        file.mktree("Events", {"x": "float32", "Jet_pt": "var * float32"})
+        file.mktree("Runs", {"run": "int32"})
+        file["Runs"].extend({"run": np.arange(3, dtype=np.int32)})
+    report = hepbaler.compress(tmp_path / "two.root", tmp_path / "two.hbal")
+    assert "tree 'Events' has no entries" in report.notes
+    with hepbaler.open(tmp_path / "two.hbal") as archive, uproot.open(tmp_path / "two.root") as file:
         assert archive["Events"].num_entries == 0
         assert ak.type(archive["Events"].arrays()) == ak.type(file["Events"].arrays())
+    hepbaler.decompress(tmp_path / "two.hbal", tmp_path / "back.root")
+    with uproot.open(tmp_path / "back.root") as file:
+        assert file["Events"].num_entries == 0
+
+
+def test_a_file_of_empty_trees_holds_nothing_to_compress(empty_tree_file, tmp_path):
+    with pytest.raises(InputError, match="nothing to compress: tree 'Events' has no entries"):
+        hepbaler.compress(empty_tree_file, tmp_path / "empty.hbal")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_ntuples_and_text_survive(ntuple_file, strings_file, tmp_path):

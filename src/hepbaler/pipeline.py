@@ -236,6 +236,11 @@ def select_trees(
     if (keep or drop) and not any(tree.branches for tree in trees):
         msg = f"--keep and --drop leave no branch of {source.path}"
         raise InputError(msg)
+    if not any(tree.branches and tree.num_entries for tree in trees):
+        why = {tree.path: "no entries" if tree.branches else "no branches that can be read" for tree in trees}
+        told = ", ".join(f"tree {path!r} has {reason}" for path, reason in why.items())
+        msg = f"{source.path} holds nothing to compress: {told}"
+        raise InputError(msg)
     return trees, left_out
 
 
