@@ -185,18 +185,19 @@ def _train(
             steps=steps,
             rounded_from=int(steps * (1 - settings.rounded_share)),
             learning_rate=settings.learning_rate,
-            rounding=Rounding(),
+            rounding=rounding,
             progress=report,
         )
         return _Trained(nets, encoder, uniform, history)
 
+    rounding = Rounding(weight_bits=prepared.weight_bits)
     n_latent = settings.n_latent
     if n_latent:
         short = min(settings.steps, max(_RACE_STEPS, int(settings.steps * _RACE_SHARE)))
         totals = []
         for count in (0, n_latent):
             racer = run(count, short, None)
-            bits, latent_bits = measure(racer.nets, racer.encoder, racer.uniform, sheet, held, rounding=Rounding())
+            bits, latent_bits = measure(racer.nets, racer.encoder, racer.uniform, sheet, held, rounding=rounding)
             totals.append(float(bits.sum()) + latent_bits)
         n_latent = n_latent if totals[1] < totals[0] * _RACE_MARGIN else 0
     return run(n_latent, settings.steps, progress)
@@ -219,7 +220,7 @@ def _freeze(prepared: Prepared, sheet: Sheet, trained: _Trained) -> LearnedCoder
                 ranks=prepared.ranks[len(prepared.inputs) + number],
                 parents=parents,
                 uniform=int(np.clip(round(-np.log2(max(share, 1e-6))), 1, 16)),
-                net=freeze_net(trained.nets, number, used, Rounding()),
+                net=freeze_net(trained.nets, number, used, Rounding(weight_bits=prepared.weight_bits)),
                 hint=hint,
             )
         )
