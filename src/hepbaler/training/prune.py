@@ -43,8 +43,7 @@ def prune(
     while kept:
         smaller = keep_columns(coder, kept)
         size = len(coder_to_bytes(smaller))
-        parts = {column.name: _parts(column) for column in smaller.columns}
-        price = {name: size * part / sum(parts.values()) for name, part in parts.items()}
+        price = {name: size * share for name, share in _shares(smaller).items()}
         losers = {name for name in kept if saved[name] <= price[name]}
         if not losers:
             return smaller if sum(saved[name] for name in kept) > size + latent_bytes else None
@@ -52,10 +51,21 @@ def prune(
     return None
 
 
-def _parts(column: LearnedColumn) -> int:
-    """About how many bytes of a model are a column's own: a byte a weight, two a bias or a bin."""
-    n_biases = sum(int(layer.bias.size) for layer in column.net.layers)
-    return column.net.multiply_adds + 2 * n_biases + 2 * column.ranks.n_bins
+def _shares(coder: LearnedCoder) -> dict[str, float]:
+    """About which share of the model would go if a column went.
+
+    A byte a weight, two a bias or a bin. The rank table of a column that others see stays in the model whatever
+    becomes of the column.
+    """
+    networks = {
+        column.name: column.net.multiply_adds + 2 * sum(int(layer.bias.size) for layer in column.net.layers)
+        for column in coder.columns
+    }
+    tables = {column.name: 2 * column.ranks.n_bins for column in coder.columns}
+    total = sum(networks.values()) + sum(tables.values()) + sum(2 * ranks.n_bins for ranks in coder.input_ranks)
+    seen = {slot - len(coder.inputs) for column in coder.columns for slot in column.slots}
+    own = {name: 0 if number in seen else tables[name] for number, name in enumerate(coder.names)}
+    return {name: (networks[name] + own[name]) / total for name in coder.names}
 
 
 def keep_columns(coder: LearnedCoder, kept: Collection[str]) -> LearnedCoder:
