@@ -12,8 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import errors
-    from .access import torch
+    from . import errors, torch
     from .archive import Archive, open
     from .bounds import Bound, Plan, Rule
     from .decompressing import decompress
@@ -51,7 +50,7 @@ _HOMES = {
     "errors": "",
     "make_plan": "planning",
     "open": "archive",
-    "torch": "access",
+    "torch": "",
     "train": "pretraining",
     "verify": "verifying",
 }
@@ -67,5 +66,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(msg)
     home = _HOMES[name]
     if name in ("errors", "torch"):
-        return import_module(f".{home}.{name}" if home else f".{name}", __name__)
+        return import_module(f".{name}", __name__)
     return getattr(import_module(f".{home}", __name__), name)

@@ -109,7 +109,7 @@ def _tree(header: TreeHeader, sizes: np.ndarray[Any, np.dtype[np.int64]], sectio
                 "grid": choice.grid.to_dict() if choice is not None else {"kind": "integer"},
             }
         )
-    itemsize = {column.key: np.dtype(column.dtype).itemsize for column in schema.columns}
+    itemsize = {column.key: column.raw_itemsize for column in schema.columns}
     tables = []
     for table in schema.tables:
         models = [entry for entry in header.models if entry.table == table.index]

@@ -64,6 +64,6 @@ def memory_bytes(text: str) -> int:
     """
     found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]+)\s*", text)
     if found is None or found.group(2).upper() not in _UNITS:
-        msg = f"a size in memory should look like '100 MB', not {text!r}"
+        msg = f"a size in memory (step_size) should look like '100 MB', not {text!r}"
         raise InputError(msg)
     return int(float(found.group(1)) * _UNITS[found.group(2).upper()])

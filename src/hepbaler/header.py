@@ -294,7 +294,9 @@ def _table_to_dict(table: Table, number: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _tables_from_list(data: list[Any], key_of: Callable[[object], str], columns: tuple[Column, ...]) -> tuple[Table, ...]:
+def _tables_from_list(
+    data: list[Any], key_of: Callable[[object], str], columns: tuple[Column, ...]
+) -> tuple[Table, ...]:
     tables: list[Table] = []
     seen: set[str] = set()
     for i, item in enumerate(data):

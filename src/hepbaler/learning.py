@@ -186,7 +186,7 @@ def reuse(models: Sequence[TrainedTable], prepared: Prepared, scan: Scan, plan: 
             for key in model.choices
         }
         other = [
-            f"{key} ({asked[key]}, not {model.choices[key].bound})"
+            f"{key} (now {asked[key]}, then {model.choices[key].bound})"
             for key in asked
             if asked[key] != model.choices[key].bound
         ]

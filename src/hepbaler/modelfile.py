@@ -59,7 +59,9 @@ class TrainedTable:
         return tuple(key for key in (*self.coder.names, *self.coder.inputs) if not key.startswith("@"))
 
 
-def save_models(path: str | os.PathLike[str], models: Sequence[TrainedTable], *, meta: Mapping[str, Any], overwrite: bool) -> int:
+def save_models(
+    path: str | os.PathLike[str], models: Sequence[TrainedTable], *, meta: Mapping[str, Any], overwrite: bool
+) -> int:
     """Write a model file; returns its size in bytes."""
     with ContainerWriter(path, overwrite=overwrite) as writer:
         entries = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -157,7 +157,6 @@ def compress(
                     "keep": list(keep),
                     "drop": list(drop),
                 },
-                "raw_bytes": total.raw_bytes,
                 "trees": [header.to_dict() for header in headers],
                 "objects": [
                     {"path": o.path, "classname": o.classname, "cycle": o.cycle, "title": o.title}
@@ -173,7 +172,7 @@ def compress(
             source=str(source),
             target=str(out),
             source_bytes=opened.size,
-            raw_bytes=total.raw_bytes,
+            raw_bytes=sum(table.raw_bytes for table in total.tables),
             archive_bytes=out.stat().st_size,
             trees=len(trees),
             branches=sum(len(tree.branches) for tree in trees),
@@ -263,7 +262,6 @@ def cannot_carry(source: str, left_out: Sequence[str]) -> str:
 class _Totals:
     """Sums over the trees of a file."""
 
-    raw_bytes: int = 0
     values: int = 0
     exceptions: int = 0
     tables: list[TableReport] = field(default_factory=list)
@@ -322,7 +320,6 @@ class _TreeJob:
                 models = learn(prepared, self.training, lambda done, n: self.tell("train", done, n))
             else:
                 models = []
-        total.raw_bytes += found.raw_bytes
         total.values += sum(facts.count for facts in found.facts.values())
         # The sample has done its work, and is the largest thing in memory.
         del found
@@ -371,7 +368,7 @@ class _TreeJob:
         sizes: np.ndarray[Any, np.dtype[np.int64]],
     ) -> list[TableReport]:
         slots = header.slots()
-        dtypes: Mapping[str, Any] = {c.key: np.dtype(c.dtype) for c in prepared.schema.columns}
+        itemsize = {c.key: c.raw_itemsize for c in prepared.schema.columns}
         out = []
         for table in prepared.schema.tables:
             rows = prepared.rows[table.index]
@@ -388,7 +385,7 @@ class _TreeJob:
                     columns=len(table.columns),
                     stored=len(stored),
                     learned=sum(len(model.coder.columns) for _, model in own),
-                    raw_bytes=sum(rows * dtypes[key].itemsize for key in table.columns),
+                    raw_bytes=sum(rows * itemsize[key] for key in table.columns),
                     plain_bytes=int(sum(prepared.plain_bits[key] * rows / 8 for key in stored)),
                     archive_bytes=n_bytes,
                 )

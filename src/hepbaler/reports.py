@@ -53,7 +53,7 @@ class CompressReport:
     source, target
         Paths.
     source_bytes, raw_bytes, archive_bytes
-        Size of the ROOT file, of its arrays in memory, and of the archive with everything in it.
+        Size of the ROOT file, of its values as plain arrays, and of the archive with everything in it.
     trees, branches, entries
         How many were carried; `entries` is the sum over trees.
     values, exceptions

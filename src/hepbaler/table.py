@@ -142,6 +142,12 @@ class Column:
     role: Role
     parents: tuple[tuple[Any, ...], ...] = ()
 
+    @property
+    def raw_itemsize(self) -> int:
+        """Bytes a row as a plain array; counts are how arrays nest, not what they hold, and take none."""
+        digits = "".join(letter for letter in self.dtype if letter.isdigit())
+        return 0 if self.role == "counts" else int(digits) // 8 if digits else 1
+
 
 @dataclass(frozen=True)
 class Table:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import fnmatch
-import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from .container import ContainerReader
 from .decoding import ClusterDecoder
 from .errors import ColumnNotFound, CorruptFile
+from .filters import Filter, chooser, memory_bytes
 from .header import TreeHeader
 from .layouts import columns_of, slice_columns, unflatten
 from .table import Branch
@@ -24,10 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ("Filter", "Library", "Tree", "TreeBranch")
 
-Filter = str | Sequence[str] | Callable[[str], bool] | None
 Library = Literal["ak", "np"]
-
-_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 def __dir__() -> tuple[str, ...]:
@@ -91,7 +87,7 @@ class Tree:
 
     def keys(self, *, filter_name: Filter = None) -> list[str]:
         """Names of the branches that `filter_name` lets through."""
-        chosen = _chooser(filter_name)
+        chosen = chooser(filter_name)
         return [name for name in self._branches if chosen(name)]
 
     def typenames(self, *, filter_name: Filter = None) -> dict[str, str]:
@@ -187,7 +183,7 @@ class Tree:
         if isinstance(memory_size, int):
             entries = memory_size
         else:
-            wanted = _memory_size(memory_size)
+            wanted = memory_bytes(memory_size)
             itemsize = {c.key: np.dtype(c.dtype).itemsize for c in self._header.schema.columns}
             rows = [sum(row) for row in self._header.rows]
             home = self._header.table_of()
@@ -208,7 +204,7 @@ class Tree:
             return self.keys(filter_name=filter_name)
         asked = [expressions] if isinstance(expressions, str) else list(expressions)
         self._check(asked)
-        chosen = _chooser(filter_name)
+        chosen = chooser(filter_name)
         return [name for name in asked if chosen(name)]
 
     def _check(self, names: Sequence[str]) -> None:
@@ -326,29 +322,3 @@ def _to_numpy(array: ak.Array) -> NDArray[Any]:
             else (item.to_list() if isinstance(item, ak.Array | ak.Record) else item)
         )
     return out
-
-
-def _chooser(filter_name: Filter) -> Callable[[str], bool]:
-    if filter_name is None:
-        return lambda _: True
-    if callable(filter_name):
-        return lambda name: bool(filter_name(name))
-    if isinstance(filter_name, str):
-        match = re.fullmatch(r"/(.*)/([iLmsux]*)", filter_name, re.DOTALL)
-        if match:
-            flags = 0
-            for letter in match.group(2):
-                flags |= getattr(re, letter.upper())
-            pattern = re.compile(match.group(1), flags)
-            return lambda name: pattern.match(name) is not None
-        return lambda name: fnmatch.fnmatchcase(name, filter_name)
-    choosers = [_chooser(item) for item in filter_name]
-    return lambda name: any(chosen(name) for chosen in choosers)
-
-
-def _memory_size(text: str) -> float:
-    match = re.fullmatch(r"\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]+)\s*", text)
-    if match is None or match.group(2).upper() not in _UNITS:
-        msg = f"step_size should be a number of entries or look like '100 MB', not {text!r}"
-        raise ValueError(msg)
-    return float(match.group(1)) * _UNITS[match.group(2).upper()]

@@ -232,6 +232,8 @@ def _compress(codec: Codec, narrow: NDArray[np.unsignedinteger], width: int) -> 
     return bytes(standalone.simple_compress(numbers, _pco_config()))
 
 
+# What the library says of a frame without a declared size: ZSTD_CONTENTSIZE_UNKNOWN.
+_UNDECLARED = 2**64 - 1
 _LZMA = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 23}]
 
 
@@ -253,6 +255,9 @@ def _decompress(number: int, payload: bytes, n_bytes: int) -> bytes:
         return payload
     try:
         if number == _CODEC_NUMBER["zstd"]:
+            # A frame that declares its size is not ours, and the size may be anything.
+            if zstandard.get_frame_parameters(payload, zstandard.FORMAT_ZSTD1_MAGICLESS).content_size != _UNDECLARED:
+                return b""
             decompressor = zstandard.ZstdDecompressor(format=zstandard.FORMAT_ZSTD1_MAGICLESS)
             return decompressor.decompress(payload, max_output_size=max(n_bytes, 1))
         stream = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_LZMA)
