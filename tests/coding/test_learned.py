@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -189,3 +190,13 @@ def test_encoder_survives_its_bytes_and_fits_its_coder() -> None:
         LatentEncoder.from_bytes(b"no")
     with pytest.raises(ModelError, match="missing: total"):
         encoder.latents(made, {name: ints[name] for name in ints if name != "total"})
+
+
+def test_a_structure_that_claims_to_be_huge_is_refused_before_anything_is_allocated() -> None:
+    frame = zstandard.ZstdCompressor().compress(b" " * 3000)
+    # Single-segment frame: the content size (2 bytes, less 256) follows the descriptor; here rewritten as 8 bytes.
+    assert frame[4] >> 5 == 0b011
+    huge = frame[:4] + bytes([frame[4] | 0xC0]) + (1 << 50).to_bytes(8, "little") + frame[7:]
+    assert zstandard.frame_content_size(huge) == 1 << 50
+    with pytest.raises(CorruptFile, match="declares"):
+        coder_from_bytes(b"HBLC\x01" + bytes([len(huge)]) + huge)

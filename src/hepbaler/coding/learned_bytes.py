@@ -100,7 +100,13 @@ def coder_from_bytes(data: bytes) -> LearnedCoder:
         raise UnsupportedFeature(msg)
     length, start = plain.read_varint(data, 5)
     try:
-        text = zstandard.ZstdDecompressor().decompress(data[start : start + length], max_output_size=_MOST_STRUCTURE)
+        frame = data[start : start + length]
+        # zstandard allocates what a frame declares, whatever limit it is given: the declaration is checked first.
+        declared = zstandard.frame_content_size(frame)
+        if not 0 < declared <= _MOST_STRUCTURE:
+            msg = f"model structure declares {declared} bytes; 1 to {_MOST_STRUCTURE} are possible"
+            raise CorruptFile(msg, section="model", offset=start, expected=_MOST_STRUCTURE, found=declared)
+        text = zstandard.ZstdDecompressor().decompress(frame)
         structure: Any = json.loads(text)
         return _rebuild(structure, _Tensors(data, start + length))
     except (
