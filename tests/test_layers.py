@@ -40,6 +40,7 @@ MAY_IMPORT = {
         "encoding",
         "header",
     },  # both sides see the same known columns
+    "caching": {"decoding"},
     "tree": {"table", "layouts", "container", "header", "decoding"},
     "archive": {"coding", "container", "header", "tree", "describing"},
     "describing": {"archive", "header"},

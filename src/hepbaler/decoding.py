@@ -92,6 +92,18 @@ class ClusterDecoder:
             out.append({key: self._as_asked(key, decoded[same_as.get(key, key)]) for key in keys})
         return out
 
+    def decoded_for(self, wanted: Iterable[str]) -> tuple[str, ...]:
+        """Keys of all columns that are decoded in order to decode those wanted.
+
+        Raises
+        ------
+        CorruptFile
+            If a model does not fit its table.
+        """
+        same_as = self._header.schema.same_as
+        stored = list(dict.fromkeys(same_as.get(key, key) for key in wanted))
+        return tuple(name for name in self._needed(stored) if not name.startswith("@latents/"))
+
     def _as_asked(self, key: str, values: Array) -> Array:
         dtype = self._dtypes[key]
         return values if values.dtype == dtype else values.astype(dtype)

@@ -13,9 +13,19 @@ from __future__ import annotations
 from hepbaler.container.layout import FORMAT_VERSION
 from hepbaler.container.meta import validate_meta
 from hepbaler.container.reader import ContainerReader, TreeShape
+from hepbaler.container.sources import FileSystemSource, LocalSource
 from hepbaler.container.writer import ContainerWriter, check_target
 
-__all__ = ("FORMAT_VERSION", "ContainerReader", "ContainerWriter", "TreeShape", "check_target", "validate_meta")
+__all__ = (
+    "FORMAT_VERSION",
+    "ContainerReader",
+    "ContainerWriter",
+    "FileSystemSource",
+    "LocalSource",
+    "TreeShape",
+    "check_target",
+    "validate_meta",
+)
 
 
 def __dir__() -> tuple[str, ...]:

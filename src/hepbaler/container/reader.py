@@ -6,6 +6,7 @@ allocated, and every byte that is handed out has been checked against its checks
 
 from __future__ import annotations
 
+import struct
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -22,7 +23,7 @@ from hepbaler.container.layout import (
     unpack_header,
 )
 from hepbaler.container.meta import load_meta, validate_meta
-from hepbaler.container.sources import open_source
+from hepbaler.container.sources import BytesSource, FileSystemSource, LocalSource, open_source
 from hepbaler.errors import CorruptFile
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class ContainerReader:
     Parameters
     ----------
     source
-        A path, any URL that fsspec understands, or the bytes of an archive.
+        A path, any URL that fsspec understands, the bytes of an archive, or a source that is open already.
     storage_options
         For fsspec.
     features
@@ -79,7 +80,7 @@ class ContainerReader:
 
     def __init__(
         self,
-        source: str | os.PathLike[str] | bytes,
+        source: str | os.PathLike[str] | bytes | BytesSource | LocalSource | FileSystemSource,
         storage_options: Mapping[str, Any] | None = None,
         *,
         features: Collection[str] | None = None,
@@ -145,6 +146,11 @@ class ContainerReader:
     def size(self) -> int:
         """The size of the archive, in bytes."""
         return self._source.size
+
+    @property
+    def fingerprint(self) -> bytes:
+        """16 bytes that follow from the contents, for those who keep what they have read."""
+        return struct.pack(">QQ", self._trailer.index_checksum, self._trailer.meta_checksum)
 
     @property
     def meta(self) -> dict[str, Any]:

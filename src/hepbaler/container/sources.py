@@ -16,7 +16,7 @@ from hepbaler.errors import FormatError, MissingExtra, TruncatedFile
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ("BytesSource", "LocalSource", "MissingSource", "RemoteSource", "Source", "open_source")
+__all__ = ("BytesSource", "FileSystemSource", "LocalSource", "MissingSource", "RemoteSource", "Source", "open_source")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -148,28 +148,25 @@ class LocalSource:
         self.close()
 
 
-class RemoteSource:
-    """Any URL that fsspec understands, also chained (``simplecache::https://...``)."""
+class FileSystemSource:
+    """A file of an fsspec file system."""
 
     # What a wide-area connection carries in the time of a round trip.
     gap = 2**18
 
-    def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
-        from fsspec.core import url_to_fs
-
-        self.name = url
+    def __init__(self, fs: Any, path: str, name: str | None = None) -> None:
+        self.name = fs.unstrip_protocol(path) if name is None else name
         self._closed = False
+        self._fs, self._path = fs, path
         try:
-            self._fs, self._path = url_to_fs(url, **(storage_options or {}))
-            size = self._fs.size(self._path)
-        except ImportError as error:
-            msg = f"{url} cannot be read: {error}"
-            raise MissingExtra(msg) from error
+            size = fs.size(path)
         # A file system may raise whatever its client library knows, so everything is translated here.
         except Exception as error:
             raise self._error(error) from error
         if not isinstance(size, int):
-            msg = f"{url} cannot be read in parts: the server does not tell its size; try simplecache::{url}"
+            msg = (
+                f"{self.name} cannot be read in parts: the server does not tell its size; try simplecache::{self.name}"
+            )
             raise FormatError(msg)
         self.size = size
 
@@ -210,8 +207,29 @@ class RemoteSource:
         self._closed = True
 
 
-def open_source(source: str | os.PathLike[str] | bytes, storage_options: Mapping[str, Any] | None = None) -> Source:
-    """Open a path, a URL or bytes for reading.
+class RemoteSource(FileSystemSource):
+    """Any URL that fsspec understands, also chained (``simplecache::https://...``)."""
+
+    def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
+        from fsspec.core import url_to_fs
+
+        self.name = url
+        try:
+            fs, path = url_to_fs(url, **(storage_options or {}))
+        except ImportError as error:
+            msg = f"{url} cannot be read: {error}"
+            raise MissingExtra(msg) from error
+        # As above: file systems raise what they like.
+        except Exception as error:
+            raise self._error(error) from error
+        super().__init__(fs, path, url)
+
+
+def open_source(
+    source: str | os.PathLike[str] | bytes | BytesSource | LocalSource | FileSystemSource,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Source:
+    """Open a path, a URL or bytes for reading; a source is taken as it is.
 
     Raises
     ------
@@ -224,6 +242,8 @@ def open_source(source: str | os.PathLike[str] | bytes, storage_options: Mapping
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return BytesSource(bytes(source))
+    if isinstance(source, (BytesSource, LocalSource, FileSystemSource)):
+        return source
     text = os.fspath(source)
     if "://" in text or "::" in text:
         return RemoteSource(text, storage_options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import awkward as ak
@@ -12,18 +13,38 @@ import uproot.writing._cascadetree
 
 from hepbaler.errors import OutputError
 from hepbaler.restoring.arrays import elements
+from hepbaler.restoring.streaming import describe_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from hepbaler.restoring.counters import ListGroup
     from hepbaler.restoring.leaves import Leaf
 
-__all__ = ("TreeSink",)
+__all__ = ("AnnouncedBaskets", "TreeSink")
 
 
 def __dir__() -> tuple[str, ...]:
     return __all__
+
+
+@dataclass(frozen=True)
+class AnnouncedBaskets:
+    """Baskets of a branch that somebody else provides.
+
+    Attributes
+    ----------
+    num_bytes, seeks
+        Size and place of each; shape ``(n_baskets,)``.
+    longest
+        No list that the branch counts, and no string that it holds, is longer.
+    """
+
+    num_bytes: NDArray[np.int64]
+    seeks: NDArray[np.int64]
+    longest: int
 
 
 class TreeSink:
@@ -69,6 +90,7 @@ class TreeSink:
             "initial_basket_capacity": baskets + 2,
             "resize_factor": 4.0,
         }
+        self._sink = directory.file.sink
         order = _file_order(leaves, groups)
         nested = any(leaf.shape for group in groups for leaf in group.leaves)
         self._tree, self.titles_kept = _make_tree(
@@ -96,6 +118,41 @@ class TreeSink:
             rows = ak.contents.RecordArray([one.content for one in lists], names, int(offsets[-1]))
             data[f"{group.counter}[]"] = ak.Array(ak.contents.ListOffsetArray(offsets, rows))
         self._tree.extend(data)
+
+    def announce(self, baskets: Mapping[str, AnnouncedBaskets], borders: Sequence[int]) -> int:
+        """Describe baskets that are not written, as if they were; in place of `extend`.
+
+        Parameters
+        ----------
+        baskets
+            Those of each branch of `branches`.
+        borders
+            First entry of each basket, and the number of entries at the end; no more baskets than were expected.
+
+        Returns
+        -------
+        int
+            Where the key of the tree's directory is.
+        """
+        tree = self._tree._cascading
+        n = len(borders) - 1
+        for datum in tree._branch_data:
+            if datum["kind"] == "record":
+                continue
+            mine = baskets[datum["fName"]]
+            datum["fBasketBytes"][:n] = mine.num_bytes
+            datum["fBasketEntry"][: n + 1] = borders
+            datum["fBasketSeek"][:n] = mine.seeks
+            datum["fTotBytes"] = datum["fZipBytes"] = int(mine.num_bytes.sum())
+            datum["arrays_write_stop"] = n
+            if n and (datum["counter"] is not None or datum["dtype"].kind == "U"):
+                datum["fEntryOffsetLen"] = 4 * (borders[n] - borders[n - 1])
+            datum["tleaf_maximum_value"] = datum["fLen"] = mine.longest
+            tree._metadata["fTotBytes"] += datum["fTotBytes"]
+        tree._metadata["fZipBytes"] = tree._metadata["fTotBytes"]
+        tree._num_entries, tree._num_baskets = borders[-1], n
+        tree.write_updates(self._sink)
+        return int(tree._directory.key.location)
 
 
 def _flat_type(leaf: Leaf) -> Any:
@@ -140,8 +197,8 @@ def _make_tree(
     """Make a tree with titles and order of the branches, or a plain one where uproot has changed inside.
 
     uproot's `mktree` knows no branch titles, but the object behind it writes one for each branch and asks for nothing
-    more than to find it there. To serialise a wide tree takes seconds, so `mktree` makes a tree of one branch, which
-    is then replaced before anything reads it.
+    more than to find it there. To serialise a wide tree takes uproot seconds, so `mktree` makes a tree of one branch,
+    which is then replaced before anything reads it.
     """
     try:
         after = _titled(directory, name, types, titles, order, options)
@@ -210,7 +267,16 @@ def _is_other_leaf_list(datum: Mapping[str, Any], title: str) -> bool:
 
 
 class _Tree(uproot.writing._cascadetree.Tree):  # type: ignore[misc]
-    """uproot's tree, which forgets the inner sizes when it writes where each list of C arrays starts."""
+    """uproot's tree, which forgets the inner sizes when it writes where each list of C arrays starts.
+
+    It is also slow to write many branches; see `hepbaler.restoring.streaming`.
+    """
+
+    def write_anew(self, sink: Any) -> None:
+        data = describe_tree(self)
+        self._key: Any = self._directory.add_object(
+            sink, "TTree", self._name, self._title, data, len(data), replaces=self._key, big=True
+        )
 
     def write_jagged_basket(self, sink: Any, branch_name: str, compression: Any, array: Any, offsets: Any) -> Any:
         shape = self._branch_data[self._branch_lookup[branch_name]]["shape"]

@@ -1,0 +1,243 @@
+"""A ROOT file without its baskets: everything that a reader wants to know before it reads values.
+
+The baskets are only described: their sizes follow from the numbers of rows, and their places lie behind the end of what
+is written here. Who serves the file makes a basket when somebody asks for its bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import uproot
+
+from hepbaler.errors import OutputError
+from hepbaler.restoring.baskets import BasketForm
+from hepbaler.restoring.objects import copy_objects
+from hepbaler.restoring.trees import AnnouncedBaskets, TreeSink
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from hepbaler.restoring.counters import ListGroup
+    from hepbaler.restoring.leaves import Leaf
+    from hepbaler.restoring.plan import TreePlan
+
+__all__ = ("GAP", "AnnouncedTree", "Skeleton", "SkeletonBranch", "build_skeleton")
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+# Bytes between baskets that belong to none of them. uproot asks for ranges that lie closer than 32 KiB at once, with
+# what is between them; a basket between two others would be decoded for nothing.
+GAP = 40_000
+_LARGEST_BASKET = (1 << 31) - (1 << 16)
+
+
+@dataclass(frozen=True)
+class AnnouncedTree:
+    """A tree to describe.
+
+    Attributes
+    ----------
+    path, title
+        Of the tree.
+    plan
+        Its leaves and counters.
+    borders
+        First entry of each basket, and the number of entries at the end.
+    elements
+        For each leaf by name the numbers in each of its baskets, as `BasketForm.num_bytes` counts them; shape
+        ``(n_baskets,)``.
+    """
+
+    path: str
+    title: str
+    plan: TreePlan
+    borders: tuple[int, ...]
+    elements: Mapping[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class SkeletonBranch:
+    """A branch of the file, and where its values come from.
+
+    Attributes
+    ----------
+    form
+        What its baskets have in common.
+    leaf
+        The leaf that it holds; `None` for a counter.
+    group
+        The lists that it counts; `None` for a leaf.
+    parent
+        Where the key of its tree's directory is.
+    """
+
+    form: BasketForm
+    leaf: Leaf | None
+    group: ListGroup | None
+    parent: int
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A file without its baskets.
+
+    Attributes
+    ----------
+    data
+        Its beginning: everything but baskets.
+    size
+        Bytes of the whole file.
+    branches
+        For each tree its branches in the file's order; empty for a tree that a TTree cannot hold.
+    starts, stops
+        Where each basket is in the file, ascending; shape ``(n_baskets,)``.
+    places
+        Tree, branch (position in `branches`) and cluster of each basket; shape ``(n_baskets, 3)``.
+    """
+
+    data: bytes
+    size: int
+    branches: tuple[tuple[SkeletonBranch, ...], ...]
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    places: NDArray[np.int64]
+
+
+def build_skeleton(trees: Sequence[AnnouncedTree], mini_root: bytes | None, file_id: uuid.UUID) -> Skeleton:
+    """Describe a file with these trees, and write its other objects.
+
+    Parameters
+    ----------
+    trees
+        In the order wanted.
+    mini_root
+        A ROOT file with the objects besides trees, or None if there are none.
+    file_id
+        The file's UUID: the same for the same contents.
+
+    Raises
+    ------
+    OutputError
+        If the trees and objects do not fit one file.
+    """
+    buffer = _KeptBuffer()
+    root = uproot.recreate(buffer, compression=None, uuid_function=lambda: file_id)
+    if mini_root is not None:
+        copy_objects(root, mini_root, end=0)
+    sinks = [_sink(root, tree) for tree in trees]
+    root.file.sink.flush()
+    end = buffer.seek(0, io.SEEK_END)
+    forms = [_forms(tree, sink) if sink else {} for tree, sink in zip(trees, sinks, strict=True)]
+    starts: list[NDArray[np.int64]] = []
+    stops: list[NDArray[np.int64]] = []
+    places: list[NDArray[np.int64]] = []
+    branches = []
+    for number, (tree, sink) in enumerate(zip(trees, sinks, strict=True)):
+        sizes = _sizes(tree, forms[number])
+        # a cluster's baskets together, so that readers who ask for ranges in order get them cluster by cluster
+        flat = sizes.T.ravel()
+        stop = end + np.cumsum(flat + GAP)
+        start = stop - flat
+        end = int(stop[-1]) if len(stop) else end
+        n_branches, n_baskets = sizes.shape
+        cluster, branch = np.divmod(np.arange(flat.size), max(n_branches, 1))
+        starts.append(start)
+        stops.append(stop)
+        places.append(np.stack([np.full(flat.size, number), branch, cluster], axis=1))
+        branches.append(_describe(tree, sink, forms[number], sizes, start.reshape(n_baskets, n_branches).T))
+    root.file.sink.flush()
+    data = buffer.getvalue()
+    root.close()
+    return Skeleton(
+        data,
+        max(end, len(data)),
+        tuple(branches),
+        np.concatenate([np.zeros(0, np.int64), *starts]),
+        np.concatenate([np.zeros(0, np.int64), *stops]),
+        np.concatenate([np.zeros((0, 3), np.int64), *places]),
+    )
+
+
+class _KeptBuffer(io.BytesIO):
+    """Memory that stays readable: uproot closes what it has written to."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def _sink(root: uproot.WritableDirectory, tree: AnnouncedTree) -> TreeSink | None:
+    if not tree.plan.leaves:
+        return None
+    folder, _, name = tree.path.rpartition("/")
+    try:
+        directory = root.mkdir(folder) if folder else root
+    except TypeError as error:
+        msg = f"the directory {folder!r} of tree {name!r} has the name of an object in the same file"
+        raise OutputError(msg) from error
+    return TreeSink(directory, name, tree.title, tree.plan.leaves, tree.plan.groups, baskets=len(tree.borders) - 1)
+
+
+def _forms(tree: AnnouncedTree, sink: TreeSink) -> dict[str, tuple[BasketForm, Leaf | None, ListGroup | None]]:
+    name = tree.path.rpartition("/")[2]
+    groups = {group.counter: group for group in tree.plan.groups}
+    leaves = {leaf.name: leaf for leaf in tree.plan.leaves}
+    forms: dict[str, tuple[BasketForm, Leaf | None, ListGroup | None]] = {}
+    for branch in sink.branches:
+        if branch in groups:
+            forms[branch] = BasketForm(branch, name, "int32"), None, groups[branch]
+        else:
+            leaf = leaves[branch]
+            form = BasketForm(branch, name, leaf.dtype, leaf.shape, leaf.counts is not None, leaf.text)
+            forms[branch] = form, leaf, None
+    return forms
+
+
+def _sizes(
+    tree: AnnouncedTree, forms: Mapping[str, tuple[BasketForm, Leaf | None, ListGroup | None]]
+) -> NDArray[np.int64]:
+    """Bytes of each basket, shape ``(n_branches, n_baskets)``."""
+    entries = np.diff(np.asarray(tree.borders, np.int64))
+    sizes = np.zeros((len(forms), len(entries)), np.int64)
+    for i, (form, leaf, _) in enumerate(forms.values()):
+        elements = entries if leaf is None else tree.elements[leaf.name]
+        sizes[i] = [form.num_bytes(n, m) for n, m in zip(entries.tolist(), elements.tolist(), strict=True)]
+    if sizes.size and sizes.max() > _LARGEST_BASKET:
+        branch = list(forms)[int(sizes.max(axis=1).argmax())]
+        msg = f"branch {branch!r} of {tree.path!r} has {sizes.max()} bytes in a cluster, and a basket holds less than 2 GiB"
+        raise OutputError(msg)
+    return sizes
+
+
+def _describe(
+    tree: AnnouncedTree,
+    sink: TreeSink | None,
+    forms: Mapping[str, tuple[BasketForm, Leaf | None, ListGroup | None]],
+    sizes: NDArray[np.int64],
+    seeks: NDArray[np.int64],
+) -> tuple[SkeletonBranch, ...]:
+    if sink is None:
+        return ()
+    announced = {
+        name: AnnouncedBaskets(sizes[i], seeks[i], _longest(tree, leaf, group))
+        for i, (name, (_, leaf, group)) in enumerate(forms.items())
+    }
+    parent = sink.announce(announced, tree.borders)
+    return tuple(SkeletonBranch(form, leaf, group, parent) for form, leaf, group in forms.values())
+
+
+def _longest(tree: AnnouncedTree, leaf: Leaf | None, group: ListGroup | None) -> int:
+    """No list is longer than all lists of a basket together; ROOT makes room for the longest."""
+    of = group.leaves[0] if group is not None else leaf
+    if of is None or not (of.text or group is not None):
+        return 1
+    return int(max(tree.elements[of.name].tolist(), default=0)) // max(int(np.prod(of.shape, dtype=np.int64)), 1)
