@@ -80,7 +80,7 @@ def choose_grid(bound: Bound, facts: ColumnFacts, sample: NDArray[Any]) -> Choic
     elif bound.kind == "rel":
         choice = Choice(_log(bound.value, facts.dtype, _specials(sample)), bound, 0.0, exact=False)
     else:
-        choice = _hybrid_choice(bound, facts.dtype, sample, sizes)
+        choice = _hybrid_choice(bound, facts, sample, sizes)
     return choice if _pays(choice, sample) else own
 
 
@@ -157,11 +157,10 @@ def _rounding_margin(fineness: float, form: FloatFormat) -> float:
     return min(fineness * (2.0**-form.mantissa + 2.0**-34), 0.5)
 
 
-def _hybrid_choice(bound: Bound, dtype: str, sample: NDArray[Any], sizes: NDArray[np.float64]) -> Choice:
-    bits = int(bound.value)
-    # The lower median is one of the values, so a decompressed sample has a value near it, too.
-    median = float(np.partition(sizes, (len(sizes) - 1) // 2)[(len(sizes) - 1) // 2])
-    scale = _rounded_scale(median)
+def _hybrid_choice(bound: Bound, facts: ColumnFacts, sample: NDArray[Any], sizes: NDArray[np.float64]) -> Choice:
+    bits, dtype = int(bound.value), facts.dtype
+    # Of all values, not of the sample: whoever takes the median of the file finds the promise kept.
+    scale = facts.median_size
     if bits > _FINEST_BITS:
         return Choice(MantissaGrid(dtype, bits), bound, scale, exact=False)
     specials = _specials(sample)
@@ -170,11 +169,6 @@ def _hybrid_choice(bound: Bound, dtype: str, sample: NDArray[Any], sizes: NDArra
         if _changes_nothing(choice, sample[:256]) and _changes_nothing(choice, sample):
             return choice
     return Choice(_hybrid(bits, scale, dtype, specials), bound, scale, exact=False)
-
-
-def _rounded_scale(median: float) -> float:
-    """Round down to 5 mantissa bits, so that few scales are possible and one in use is found again."""
-    return float(_scale_of_code(_scale_codes(np.array([median])))[0])
 
 
 def _scale_codes(values: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -19,6 +19,8 @@ def __dir__() -> tuple[str, ...]:
     return __all__
 
 
+# Mantissa bits that the scale of a bound keeps: few scales are possible, so that one in use is found again.
+SCALE_BITS = 5
 _BLOCK = 1 << 16  # rows looked at together, so that temporaries stay in the processor's cache
 
 
@@ -70,6 +72,8 @@ class ColumnFacts:
         self._all_equal = True
         self._mantissas = 0
         self._lsb = math.inf
+        # How many non-zero finite magnitudes share their exponent and leading mantissa bits.
+        self._sizes: dict[int, int] = {}
         self._digest = xxhash.xxh3_64()
 
     def update(self, values: NDArray[Any]) -> None:
@@ -119,6 +123,19 @@ class ColumnFacts:
     def largest_size(self) -> float:
         """The largest finite magnitude; 0 if there is none."""
         return max(abs(self.min), abs(self.max)) if self.min is not None and self.max is not None else 0.0
+
+    @property
+    def median_size(self) -> float:
+        """Lower median of the magnitudes of all non-zero finite values, rounded down to 5 mantissa bits; 0 without any."""
+        if self._format is None:
+            return 0.0
+        half = (sum(self._sizes.values()) + 1) // 2
+        for code in sorted(self._sizes):
+            half -= self._sizes[code]
+            if half <= 0:
+                pattern = np.array([code << (self._format.mantissa - SCALE_BITS)]).astype(self._format.unsigned)
+                return float(pattern.view(self._format.dtype)[0])
+        return 0.0
 
     @property
     def mantissa_bits(self) -> int:
@@ -188,8 +205,18 @@ class ColumnFacts:
             self.n_zero += n_zero
             self.n_denormal += n_small - n_zero
             self.n_negative_zero += int(np.count_nonzero(patterns == one(form.sign)))
+        self._count_sizes(sizes, form)
         self._mantissas |= int(np.bitwise_or.reduce(sizes)) & (form.smallest_normal - 1)
         self._lsb = min(self._lsb, _smallest_unit(sizes, form))
+
+    def _count_sizes(self, sizes: NDArray[Any], form: FloatFormat) -> None:
+        codes = (sizes[sizes > 0] >> sizes.dtype.type(form.mantissa - SCALE_BITS)).astype(np.int64)
+        if not len(codes):
+            return
+        lowest = int(codes.min())
+        counts = np.bincount(codes - lowest)
+        for i in np.flatnonzero(counts).tolist():
+            self._sizes[lowest + i] = self._sizes.get(lowest + i, 0) + int(counts[i])
 
 
 def _smallest_unit(sizes: NDArray[Any], form: FloatFormat) -> float:
