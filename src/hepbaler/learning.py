@@ -101,6 +101,8 @@ def learn(
     torch.set_num_threads(max(1, jobs // workers))
     settings = _settings(prepared, tables, training, workers)
     steps = _Steps(sum(s.steps for s in settings), progress)
+    # Finding parents and hints comes first and takes a while.
+    progress(0, sum(s.steps for s in settings))
     # The longest first, so that no core is left with it at the end.
     order = sorted(range(len(tables)), key=lambda i: -settings[i].steps * _columns(prepared, tables[i]))
     with ThreadPoolExecutor(workers) as executor:
