@@ -94,12 +94,13 @@ class HepbalerFileSystem(AbstractFileSystem):  # type: ignore[misc]
         starts: Any,
         ends: Any,
         max_gap: int | None = None,
-        on_error: str = "return",
+        on_error: str = "raise",
         **kwargs: Any,
     ) -> list[Any]:
         """Bytes of many ranges; those of one file are decoded together.
 
-        `max_gap` is not looked at: reading what is between two ranges would mean to decode it.
+        `max_gap` is not looked at: reading what is between two ranges would mean to decode it. Errors are raised
+        unless ``"return"`` is asked for: uproot does not say, and would take an error that is returned for bytes.
         """
         n = len(paths)
         starts = [starts] * n if starts is None or isinstance(starts, int) else list(starts)
@@ -134,8 +135,13 @@ class HepbalerFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """Local archives that match; a URL behind ``::`` names one archive."""
         if self._fo is not None:
             return super().glob(path, maxdepth=maxdepth, **kwargs)
-        fs = fsspec.filesystem(self._target_protocol, **self._target_options)
-        return fs.glob(str(self._strip_protocol(path)), maxdepth=maxdepth, **kwargs)
+        fs, pattern = self._target(path)
+        found = fs.glob(pattern, maxdepth=maxdepth, **kwargs)
+        if _SUFFIX in path:
+            return found
+        # asked for as ROOT files, and so they are called
+        names = [name.removesuffix(_SUFFIX) for name in found]
+        return dict(zip(names, found.values(), strict=True)) if isinstance(found, dict) else names
 
     def unstrip_protocol(self, name: str) -> str:
         """The whole URL, with the archive's own behind ``::``: uproot opens it again."""
