@@ -6,7 +6,7 @@ nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["lint", "types", "tests"]
 
-INSTALL = ("-c", "constraints.txt", "-e", ".[train]")
+INSTALL = ("-c", "constraints.txt", "-e", ".[train,analysis]")
 
 
 def groups(*names: str) -> list[str]:

@@ -19,8 +19,10 @@ from types import FrameType
 import click
 
 from ..errors import BoundError, HepbalerError
+from .analyse import analyse
 from .compress import compress
 from .decompress import decompress
+from .evaluate import evaluate
 from .info import info
 from .options import CONTEXT, Session
 from .plan import plan
@@ -68,7 +70,7 @@ def cli() -> None:
     """  # noqa: D301 - click reads the backspace
 
 
-for _command in (compress, decompress, info, verify, plan, train, sample):
+for _command in (compress, decompress, info, verify, evaluate, analyse, plan, train, sample):
     cli.add_command(_command)
 
 

@@ -1,0 +1,133 @@
+"""Shifts of a known size come back, with an error that is a paired one."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
+
+from hepbaler.analysis import Candidates, FitSettings, compare_masses
+from hepbaler.analysis.filling import Filler
+from hepbaler.analysis.massplot import draw_masses
+from hepbaler.analysis.style import save_figure
+from hepbaler.errors import OutputError
+
+SETTINGS = FitSettings(model="voigt", n_bins=50)
+
+
+def toy(n_events=8000, seed=2):
+    """Two candidates an event, half of them tops."""
+    rng = np.random.default_rng(seed)
+    mass = np.where(
+        rng.random(2 * n_events) < 0.5, rng.normal(172.0, 5.0, 2 * n_events), rng.uniform(90, 235, 2 * n_events)
+    )
+    return Candidates(np.repeat(np.arange(n_events), 2), np.tile([0, 1], n_events), mass)
+
+
+def moved(candidates, mass):
+    return Candidates(candidates.event, candidates.slot, mass)
+
+
+def test_a_shift_of_one_gev_gives_one_gev_back():
+    before = toy()
+    result = compare_masses(before, moved(before, before.mass + 1.0), SETTINGS, replicas=25)
+    assert result.ok
+    assert abs(result.shift.mass - 1.0) < 5 * result.shift.mass_error < 0.25
+    assert abs(result.shift.width) < 5 * result.shift.width_error
+    assert result.peak.bias == pytest.approx(1.0)
+    assert result.peak.rms == pytest.approx(1.0)
+    assert result.peak.lost == 0
+    json.dumps(result.to_dict(), allow_nan=False)
+
+
+def test_the_paired_error_is_smaller_and_right():
+    before = toy()
+    settings = FitSettings(model="gauss-line", n_bins=50)
+    shifts, errors = [], []
+    for seed in range(8):
+        smeared = before.mass * np.random.default_rng(seed).normal(1.0, 0.003, len(before.mass))
+        result = compare_masses(before, moved(before, smeared), settings, replicas=25, seed=seed)
+        shifts.append(result.shift.mass)
+        errors.append(result.shift.mass_error)
+        assert result.shift.mass_error < 0.5 * result.shift.mass_error_independent
+    # Smearings of the same events differ by what the bootstrap says.
+    assert 0.4 < np.std(shifts) / np.mean(errors) < 2.0
+
+
+def test_the_same_file_has_no_shift_at_all():
+    before = toy(3000)
+    result = compare_masses(before, before, SETTINGS, replicas=5)
+    assert (result.shift.mass, result.shift.mass_error, result.shift.width_error) == (0.0, 0.0, 0.0)
+
+
+def test_a_broken_spectrum_refuses_the_shift():
+    before = toy(2000)
+    result = compare_masses(before, moved(before, np.full(4000, 50.0)), SETTINGS, replicas=5)
+    assert not result.ok
+    assert result.before.ok
+    assert result.shift_refused == "the fit after is refused"
+    assert "only 0 entries" in result.after.refused[0]
+    json.dumps(result.to_dict(), allow_nan=False)
+
+
+def test_partners_are_found_by_event_and_slot():
+    before = toy(3000)
+    keep = np.random.default_rng(5).permutation(len(before.mass))[:5000]
+    after = Candidates(before.event[keep], before.slot[keep], before.mass[keep] + 0.25)
+    result = compare_masses(before, after, SETTINGS, replicas=5)
+    assert result.peak.bias == pytest.approx(0.25)
+    assert 0 < result.peak.lost < 0.25 * result.peak.candidates
+
+
+def test_rounding_does_not_beat_with_the_bins():
+    rng = np.random.default_rng(1)
+    mass = np.concatenate([rng.normal(172.0, 4.0, 40_000), rng.uniform(100.0, 225.0, 40_000)])
+    before = Candidates(np.arange(80_000), np.zeros(80_000, np.int64), mass)
+    rounded = moved(before, np.round(mass * 8) / 8)
+    plain = FitSettings(model="voigt", n_bins=199, spread=False, min_p_value=0.0)
+    spread = FitSettings(model="voigt", n_bins=199)
+    naive = compare_masses(before, rounded, plain, replicas=2).shift
+    good = compare_masses(before, rounded, spread, replicas=5)
+    assert abs(naive.mass) > 0.03
+    assert abs(good.shift.mass) < 0.01
+    assert (good.before_step, good.after_step) == (0.0, 0.125)
+
+
+@given(st.integers(0, 10_000), st.floats(0.02, 2.0), st.booleans())
+@effort(max_examples=30, deadline=None)
+def test_filling_keeps_every_entry(seed, step, on_grid):
+    rng = np.random.default_rng(seed)
+    mass = rng.uniform(100.0, 200.0, 1000)
+    if on_grid:
+        mass = np.clip(np.round(mass / step) * step, 100.0, np.nextafter(200.0, 0.0))
+    weights = rng.poisson(1.0, 1000).astype(float)
+    filler = Filler(mass, np.linspace(100.0, 200.0, 51))
+    counts = filler.fill(weights)
+    assert counts.sum() == pytest.approx(weights.sum())
+    assert counts.min() >= -1e-9
+    # No entry may end further away from where it was than its rounding.
+    centres = np.linspace(101.0, 199.0, 50)
+    assert np.average(centres, weights=counts) == pytest.approx(np.average(mass, weights=weights), abs=1.0 + step / 2)
+
+
+def test_filling_of_nothing():
+    assert Filler(np.empty(0), np.linspace(0.0, 1.0, 5)).fill().tolist() == [0.0] * 4
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_the_figure_is_drawn(tmp_path, broken):
+    before = toy(2000)
+    result = compare_masses(
+        before, moved(before, np.full(4000, 50.0) if broken else before.mass + 1), SETTINGS, replicas=3
+    )
+    figure = draw_masses(result, "mass [GeV]")
+    save_figure(figure, tmp_path / "mass.png")
+    assert (tmp_path / "mass.png").read_bytes().startswith(b"\x89PNG")
+    words = " ".join(text.get_text() for text in figure.axes[0].texts)
+    assert ("refused" in words) is broken
+    with pytest.raises(OutputError, match="'tiffany' is no format of figures"):
+        save_figure(figure, tmp_path / "mass.tiffany")
