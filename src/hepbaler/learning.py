@@ -63,6 +63,8 @@ class Training:
         Of sampling, initial weights and batches.
     jobs
         Threads.
+    share
+        The part of the work of a whole file that this tree may take.
     """
 
     steps: int | None = None
@@ -70,6 +72,7 @@ class Training:
     device: str = "auto"
     seed: int = 0
     jobs: int | None = None
+    share: float = 1.0
 
 
 def learn(
@@ -98,7 +101,17 @@ def learn(
     jobs = training.jobs or os.cpu_count() or 1
     workers = min(jobs, len(tables))
     # Small matrices gain more from a table a core than from all cores on one table.
+    threads = torch.get_num_threads()
     torch.set_num_threads(max(1, jobs // workers))
+    try:
+        return _learn(prepared, tables, training, workers, progress)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _learn(
+    prepared: Prepared, tables: Sequence[Table], training: Training, workers: int, progress: Callable[[int, int], None]
+) -> list[tuple[int, TrainedTable]]:
     settings = _settings(prepared, tables, training, workers)
     steps = _Steps(sum(s.steps for s in settings), progress)
     # Finding parents and hints comes first and takes a while.
@@ -242,6 +255,7 @@ def _settings(prepared: Prepared, tables: Sequence[Table], training: Training, w
 
         speed = float(np.mean([n * steps_per_second(int(n), settings) for n in columns]))
         work = training.seconds * speed * workers
+    work *= training.share
     steps = np.clip(work * sizes / sizes.sum() / columns, MIN_STEPS, MAX_STEPS)
     return [replace(settings, steps=int(n)) for n in steps]
 

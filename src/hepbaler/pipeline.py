@@ -139,8 +139,11 @@ def compress(
         ):
             total = _Totals()
             headers = []
+            sizes = [tree.uncompressed_bytes for tree in trees]
             for number, tree in enumerate(trees):
-                job = _TreeJob(tree, number, plan, training, use_model, given, executor, clock, tell)
+                share = sizes[number] / max(sum(sizes), 1)
+                mine = replace(training, share=share) if len(trees) > 1 else training
+                job = _TreeJob(tree, number, plan, mine, use_model, given, executor, clock, tell)
                 headers.append(job.run(writer, total))
             if opened.objects:
                 writer.add_section("objects", encode_bytes(objects))

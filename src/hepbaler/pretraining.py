@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -90,6 +91,7 @@ def train(
             if held.keys() != files[0].keys():
                 msg = f"{path} holds the trees {', '.join(held)}, and {paths[0]} the trees {', '.join(files[0])}"
                 raise InputError(msg)
+        total = sum(tree.uncompressed_bytes for held in files for tree in held.values())
         for name in files[0]:
             tree = chain([(path, held[name]) for path, held in zip(paths, files, strict=True)])
             start = time.perf_counter()
@@ -102,7 +104,8 @@ def train(
             prepared = prepare(tree, found, plan)
             seconds["scan"] += time.perf_counter() - start
             start = time.perf_counter()
-            learned = learn(prepared, training, lambda done, n: tell("train", done, n))
+            share = 1.0 if len(files[0]) == 1 else sum(t.uncompressed_bytes for t in tree.members) / max(total, 1)
+            learned = learn(prepared, replace(training, share=share), lambda done, n: tell("train", done, n))
             seconds["train"] += time.perf_counter() - start
             models += [model for _, model in learned]
             for index, model in learned:
