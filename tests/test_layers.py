@@ -41,7 +41,7 @@ MAY_IMPORT = {
         "header",
     },  # both sides see the same known columns
     "caching": {"decoding"},
-    "tree": {"table", "layouts", "container", "header", "decoding"},
+    "tree": {"table", "layouts", "caching", "container", "header", "decoding"},
     "archive": {"coding", "container", "header", "tree", "describing"},
     "describing": {"archive", "header"},
     "decompressing": {"archive", "container", "restoring", "tree"},

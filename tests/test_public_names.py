@@ -15,15 +15,21 @@ NAMES = [
     "Plan",
     "Rule",
     "__version__",
+    "analyse",
     "compress",
+    "dask",
     "decompress",
     "errors",
+    "evaluate",
     "make_plan",
+    "nanoevents",
     "open",
     "torch",
     "train",
     "verify",
 ]
+# Names that ask for a package of an extra as soon as they are looked up.
+NEED_PACKAGES = {"dask": "dask_awkward", "nanoevents": "coffea", "torch": "torch"}
 NEED_AN_EXTRA = ("hepbaler.torch", "hepbaler.access.torch", "hepbaler.models", "hepbaler.training", "hepbaler.testing")
 MODULES = [
     module.name
@@ -36,7 +42,7 @@ def test_names_of_the_package():
     assert dir(hepbaler) == NAMES
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "torch"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in NEED_PACKAGES])
 def test_every_name_is_there(name):
     assert getattr(hepbaler, name) is not None
 
@@ -48,6 +54,8 @@ def test_unknown_names_are_unknown():
 
 @pytest.mark.parametrize("name", MODULES)
 def test_modules_hold_what_they_list(name):
+    if (short := name.rpartition(".")[2]) in NEED_PACKAGES:
+        pytest.importorskip(NEED_PACKAGES[short])
     if name.startswith(NEED_AN_EXTRA):
         pytest.importorskip("torch")
         pytest.importorskip("hypothesis")

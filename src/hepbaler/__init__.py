@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import errors, torch
+    from .access.dask import dask
+    from .access.nanoevents import nanoevents
     from .archive import Archive, open
     from .bounds import Bound, Plan, Rule
     from .decompressing import decompress
+    from .judging import evaluate
     from .pipeline import compress
     from .planning import make_plan
     from .pretraining import train
+    from .topmass import analyse
     from .verifying import verify
     from .version import __version__
 
@@ -28,10 +32,14 @@ __all__ = (
     "Plan",
     "Rule",
     "__version__",
+    "analyse",
     "compress",
+    "dask",
     "decompress",
     "errors",
+    "evaluate",
     "make_plan",
+    "nanoevents",
     "open",
     "torch",
     "train",
@@ -45,10 +53,14 @@ _HOMES = {
     "Plan": "bounds",
     "Rule": "bounds",
     "__version__": "version",
+    "analyse": "topmass",
     "compress": "pipeline",
+    "dask": "access.dask",
     "decompress": "decompressing",
     "errors": "",
+    "evaluate": "judging",
     "make_plan": "planning",
+    "nanoevents": "access.nanoevents",
     "open": "archive",
     "torch": "",
     "train": "pretraining",

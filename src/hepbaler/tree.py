@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .caching import CachedDecoder, ColumnCache
 from .container import ContainerReader
 from .decoding import ClusterDecoder
 from .errors import ColumnNotFound, CorruptFile
@@ -48,6 +50,7 @@ class Tree:
         self._reader = reader
         self._number = number
         self._decoder = ClusterDecoder(header, reader, number)
+        self._columns: ClusterDecoder | CachedDecoder = self._decoder
         self._branches = {branch.name: branch for branch in header.schema.branches}
 
     @property
@@ -59,6 +62,12 @@ class Tree:
     def decoder(self) -> ClusterDecoder:
         """What turns its pages into flat columns."""
         return self._decoder
+
+    def cached(self, cache: ColumnCache) -> Tree:
+        """The same tree, decoding nothing that `cache` holds. Arrays share the cache's memory, and are not to be changed."""
+        tree = copy(self)
+        tree._columns = CachedDecoder(self._decoder, cache, self._number)
+        return tree
 
     @property
     def name(self) -> str:
@@ -229,7 +238,7 @@ class Tree:
             {column.key: np.empty(0, column.dtype) for column in self._header.schema.columns} if not clusters else {}
         )
         for cluster in clusters:
-            columns = self._decoder.columns([cluster], keys)[0]
+            columns = self._columns.columns([cluster], keys)[0]
             self._check_counts(columns, cluster)
             n = borders[cluster + 1] - borders[cluster]
             first, last = max(start - borders[cluster], 0), min(stop - borders[cluster], n)
