@@ -121,6 +121,13 @@ def test_a_spike_that_moves_by_nothing_one_could_see_is_no_other_distribution():
     assert "another distribution" not in figures.remarks
 
 
+def test_a_constant_that_is_rounded_is_not_suspicious():
+    mass = np.full(N, 0.10565837, np.float32)
+    mass[::2] = np.nextafter(mass[0], np.float32(1))
+    assert judged(mass, np.full(N, 0.10569, np.float32)).remarks == ()
+    assert judged(mass, np.full(N, 0.2, np.float32)).remarks != ()
+
+
 @given(
     npst.arrays(np.float64, st.integers(3, 60), elements=st.floats(-1e3, 1e3)),
     npst.arrays(np.float64, 60, elements=st.floats(-5, 5)),

@@ -317,7 +317,7 @@ _RESOLVED = Channel(
     },
     frozenset({*_QUARKS, "gen_pdg_id", "gen_mother"}),
     Selection(min_pt=25.0, max_eta=2.5, min_jets=4),
-    FitSettings(low=110.0, high=260.0, n_bins=50, width=(15.0, 3.0, 40.0)),
+    FitSettings(low=120.0, high=260.0, n_bins=56, width=(15.0, 3.0, 40.0)),
     _three_jets,
 )
 

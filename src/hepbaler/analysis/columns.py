@@ -20,6 +20,7 @@ VISIBLE_COMB = 128  # bins; nobody looks at finer ones
 POOR_RESOLUTION = 0.1  # of the spread
 INVISIBLE_MOVE = 0.02  # of the spread; half the line of a plot
 CONSTANT_SCALE = 0.1  # of the value, where all rows share it and there is no spread
+ROUNDING = 64  # units in the last place that a constant may differ by
 KS_CRITICAL = 1.358  # at 5 %, for different events; the same events should be far below
 
 
@@ -135,15 +136,19 @@ def figures_of(tally: ColumnTally, tree: str, column: str, bound: str | None, *,
     if integer and sums.changed:
         suspect(1e3 + math.log10(sums.changed), f"{sums.changed:,} integers changed")
     if not same:
-        # The statistical error of the column's mean is the scale of everything that could be seen in this sample.
-        scale = spread or CONSTANT_SCALE * abs(float(np.median(before))) if len(before) else 0.0
-        error = scale / math.sqrt(n)
+        # The statistical error of the column's mean is the scale of everything that could be seen in this sample. A long
+        # tail makes it larger than the spread does, and the errors of a relative bound with it.
+        scale = _scale(tally.sample[0].dtype, before, spread)
+        wide = max(scale, float(before.std())) if len(before) else 0.0
+        error = wide / math.sqrt(n)
         in_errors = abs(sums.bias) / error if error > 0 else math.inf if sums.bias else 0.0
         suspect(min(in_errors, 1e3), f"bias of {in_errors:.2g} statistical errors" if in_errors > 1 else None)
         moved = levy_excess(before, after, INVISIBLE_MOVE * scale) * math.sqrt(len(before) / 2) / KS_CRITICAL
         suspect(moved, "another distribution" if moved > 1 else None)
-        share = sums.rms / scale if scale > 0 else 0.0
-        suspect(min(10 * share, 1e3), f"RMS is {100 * share:.2g} % of the spread" if share > POOR_RESOLUTION else None)
+        share = max(_typical_error(before, after) / scale, sums.rms / wide) if scale > 0 else 0.0
+        suspect(
+            min(10 * share, 1e3), f"errors are {100 * share:.2g} % of the spread" if share > POOR_RESOLUTION else None
+        )
         if combing is not None and combing <= VISIBLE_COMB:
             suspect(2.0, f"a comb in {combing} bins")
     return ColumnFigures(
@@ -168,6 +173,20 @@ def figures_of(tally: ColumnTally, tree: str, column: str, bound: str | None, *,
         score=score,
         remarks=tuple(remarks),
     )
+
+
+def _typical_error(before: Array, after: Array) -> float:
+    """The error that 68 % of the values do not exceed."""
+    return float(np.quantile(np.abs(after - before), 0.68)) if len(before) else 0.0
+
+
+def _scale(dtype: np.dtype[Any], before: Array, spread: float) -> float:
+    """What errors of a column are compared with: its spread, or a part of its value if that is all there is."""
+    if not len(before):
+        return 0.0
+    typical = abs(float(np.median(before)))
+    noise = ROUNDING * float(np.finfo(dtype).eps) * typical if dtype.kind == "f" else 0.0
+    return spread if spread > noise else CONSTANT_SCALE * typical
 
 
 def _plain(value: float) -> float | None:
