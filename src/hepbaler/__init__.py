@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .bounds import Bound, Plan, Rule
     from .decompressing import decompress
     from .judging import evaluate
+    from .manyfiles import concatenate, iterate, num_entries
     from .pipeline import compress
     from .planning import make_plan
     from .pretraining import train
@@ -34,12 +35,15 @@ __all__ = (
     "__version__",
     "analyse",
     "compress",
+    "concatenate",
     "dask",
     "decompress",
     "errors",
     "evaluate",
+    "iterate",
     "make_plan",
     "nanoevents",
+    "num_entries",
     "open",
     "torch",
     "train",
@@ -55,12 +59,15 @@ _HOMES = {
     "__version__": "version",
     "analyse": "topmass",
     "compress": "pipeline",
+    "concatenate": "manyfiles",
     "dask": "access.dask",
     "decompress": "decompressing",
     "errors": "",
     "evaluate": "judging",
+    "iterate": "manyfiles",
     "make_plan": "planning",
     "nanoevents": "access.nanoevents",
+    "num_entries": "manyfiles",
     "open": "archive",
     "torch": "",
     "train": "pretraining",

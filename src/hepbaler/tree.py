@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import difflib
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .branches import FilterBranch, Report, TreeBranch
 from .caching import CachedDecoder, ColumnCache
 from .container import ContainerReader
 from .decoding import ClusterDecoder
 from .errors import ColumnNotFound, CorruptFile
+from .expressions import compute, symbols
 from .filters import Filter, chooser, memory_bytes
 from .header import TreeHeader
 from .layouts import columns_of, slice_columns, unflatten
+from .libraries import How, Library, as_library
 from .table import Branch
 
 if TYPE_CHECKING:
     import awkward as ak
 
-__all__ = ("Filter", "Library", "Tree", "TreeBranch")
-
-Library = Literal["ak", "np"]
+__all__ = ("Filter", "Tree")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -94,14 +95,44 @@ class Tree:
         """Number of entries."""
         return self._header.schema.num_entries
 
-    def keys(self, *, filter_name: Filter = None) -> list[str]:
-        """Names of the branches that `filter_name` lets through."""
-        chosen = chooser(filter_name)
-        return [name for name in self._branches if chosen(name)]
+    def keys(
+        self,
+        *,
+        filter_name: Filter = None,
+        filter_typename: Filter = None,
+        filter_branch: FilterBranch = None,
+    ) -> list[str]:
+        """Names of the branches that all filters let through."""
+        by_name, by_type = chooser(filter_name), chooser(filter_typename)
+        return [
+            name
+            for name, branch in self._branches.items()
+            if by_name(name)
+            and by_type(branch.typename)
+            and (filter_branch is None or filter_branch(TreeBranch(self, branch)))
+        ]
 
-    def typenames(self, *, filter_name: Filter = None) -> dict[str, str]:
-        """C++ type of each branch, as uproot names it."""
-        return {name: self._branches[name].typename for name in self.keys(filter_name=filter_name)}
+    def values(self, **filters: Any) -> list[TreeBranch]:
+        """Branches; filters as for `keys`."""
+        return [self[name] for name in self.keys(**filters)]
+
+    def items(self, **filters: Any) -> list[tuple[str, TreeBranch]]:
+        """Names and branches; filters as for `keys`."""
+        return [(name, self[name]) for name in self.keys(**filters)]
+
+    def typenames(self, **filters: Any) -> dict[str, str]:
+        """C++ type of each branch, as uproot names it; filters as for `keys`."""
+        return {name: self._branches[name].typename for name in self.keys(**filters)}
+
+    def show(self, *, stream: TextIO | None = None, **filters: Any) -> None:
+        """Write a line for each branch: name, type, title; to the screen or to `stream`."""
+        import sys
+
+        rows = [("name", "typename", "title"), *((b.name, b.typename, b.title) for b in self.values(**filters))]
+        widths = [max(len(row[i]) for row in rows) for i in range(2)]
+        rows.insert(1, ("-" * widths[0], "-" * widths[1], "-----"))
+        lines = [f"{name:<{widths[0]}} | {kind:<{widths[1]}} | {title}".rstrip() for name, kind, title in rows]
+        (stream or sys.stdout).write("\n".join(lines) + "\n")
 
     def __contains__(self, name: object) -> bool:
         return name in self._branches
@@ -123,63 +154,126 @@ class Tree:
     def arrays(
         self,
         expressions: str | Sequence[str] | None = None,
+        cut: str | None = None,
         *,
         filter_name: Filter = None,
+        filter_typename: Filter = None,
+        filter_branch: FilterBranch = None,
+        aliases: Mapping[str, str] | None = None,
         entry_start: int | None = None,
         entry_stop: int | None = None,
         library: Library = "ak",
+        how: How = None,
     ) -> Any:
-        """Read some branches of an entry range.
+        """Read some branches of an entry range, or what is computed from them.
 
         Parameters
         ----------
         expressions
-            Names of branches; all if None.
-        filter_name
+            Names of branches, or Python expressions of them and numpy's functions; all branches if None.
+        cut
+            An expression; entries, or elements of lists, where it is not zero are kept.
+        filter_name, filter_typename
             Glob (``"Jet_*"``), regular expression (``"/jet_.*/i"``), a list of them, or a function of the name.
+        filter_branch
+            A function of the `TreeBranch`.
+        aliases
+            Names for expressions.
         entry_start, entry_stop
             Entry range, as in a slice.
         library
-            ``"ak"`` for one awkward array of records, ``"np"`` for a dict of numpy arrays (of objects where jagged).
+            ``"ak"`` for awkward arrays, ``"np"`` for numpy (of objects where jagged), ``"pd"`` for pandas.
+        how
+            ``tuple``, ``list``, ``dict``, with awkward ``"zip"``, or None for a record array, a dict, a data frame.
 
         Returns
         -------
-        ak.Array or dict
+        ak.Array, dict, DataFrame or what `how` asks for
             With uproot's own types.
 
         Raises
         ------
         ColumnNotFound
-            If a branch named in `expressions` does not exist.
+            If a branch named in `expressions` or `cut` does not exist.
         """
-        names = self._names(expressions, filter_name)
-        start, stop, _ = slice(entry_start, entry_stop).indices(self.num_entries)
-        stop = max(start, stop)
-        return _as_library(self.branch_arrays(names, start, stop), stop - start, library)
+        asked = self._asked(expressions, filter_name, filter_typename, filter_branch)
+        start, stop = self._range(entry_start, entry_stop)
+        return self._read(asked, cut, aliases or {}, start, stop, library, how)
 
     def iterate(
         self,
         expressions: str | Sequence[str] | None = None,
+        cut: str | None = None,
         *,
         filter_name: Filter = None,
+        filter_typename: Filter = None,
+        filter_branch: FilterBranch = None,
+        aliases: Mapping[str, str] | None = None,
         entry_start: int | None = None,
         entry_stop: int | None = None,
         step_size: int | str = "100 MB",
         library: Library = "ak",
+        how: How = None,
+        report: bool = False,
     ) -> Iterator[Any]:
-        """Read in steps of `step_size` entries, or of about so much memory (``"100 MB"``).
+        """Read in steps of `step_size` entries, or of about so much memory (``"100 MB"``); the rest is as in `arrays`.
 
         Yields
         ------
         ak.Array or dict
-            As `arrays`.
+            As `arrays`; with `report` a pair of it and a `Report`.
         """
-        names = self._names(expressions, filter_name)
-        start, stop, _ = slice(entry_start, entry_stop).indices(self.num_entries)
-        step = self.num_entries_for(step_size, names)
+        asked = self._asked(expressions, filter_name, filter_typename, filter_branch)
+        start, stop = self._range(entry_start, entry_stop)
+        step = self.num_entries_for(step_size, self._symbols(asked, cut, aliases or {}))
         for first in range(start, stop, step):
             last = min(first + step, stop)
-            yield _as_library(self.branch_arrays(names, first, last), last - first, library)
+            arrays = self._read(asked, cut, aliases or {}, first, last, library, how)
+            yield (arrays, Report(self._reader.name, self.object_path, first, last)) if report else arrays
+
+    def _range(self, entry_start: int | None, entry_stop: int | None) -> tuple[int, int]:
+        start, stop, _ = slice(entry_start, entry_stop).indices(self.num_entries)
+        return start, max(start, stop)
+
+    def _asked(
+        self,
+        expressions: str | Sequence[str] | None,
+        filter_name: Filter,
+        filter_typename: Filter,
+        filter_branch: FilterBranch,
+    ) -> list[str]:
+        chosen = self.keys(filter_name=filter_name, filter_typename=filter_typename, filter_branch=filter_branch)
+        if expressions is None:
+            return chosen
+        asked = [expressions] if isinstance(expressions, str) else list(expressions)
+        let_through = set(chosen)
+        return [name for name in asked if name in let_through or name not in self._branches]
+
+    def _symbols(self, asked: Sequence[str], cut: str | None, aliases: Mapping[str, str]) -> list[str]:
+        """Branches that must be read."""
+        wanted = [*asked, *([cut] if cut is not None else [])]
+        if all(name in self._branches for name in wanted):
+            return list(dict.fromkeys(wanted))
+        # a name that is none deserves the names that it resembles
+        self._check([name for name in wanted if name.isidentifier() and name not in aliases])
+        return symbols(wanted, self._branches, aliases, (self._reader.name, self.object_path))
+
+    def _read(
+        self,
+        asked: Sequence[str],
+        cut: str | None,
+        aliases: Mapping[str, str],
+        start: int,
+        stop: int,
+        library: Library,
+        how: How,
+    ) -> Any:
+        arrays = self.branch_arrays(self._symbols(asked, cut, aliases), start, stop)
+        index = np.arange(start, stop)
+        arrays, kept = compute(arrays, asked, cut, aliases, (self._reader.name, self.object_path))
+        if kept is not None:
+            index = index[np.asarray(kept)] if kept.ndim == 1 else index
+        return as_library(arrays, len(index), library, how, index)
 
     def num_entries_for(self, memory_size: int | str, expressions: str | Sequence[str] | None = None) -> int:
         """Number of entries that take about `memory_size` (``"100 kB"``) as arrays; a plain number is returned.
@@ -198,7 +292,7 @@ class Tree:
             home = self._header.table_of()
             total = sum(
                 rows[home[column.key]] * itemsize[column.key]
-                for name in self._names(expressions, None)
+                for name in self._asked(expressions, None, None, None)
                 for column in columns_of(self._branches[name])
             )
             entries = int(wanted * self.num_entries / total) if total else self.num_entries
@@ -207,14 +301,6 @@ class Tree:
             msg = f"step_size should be at least one entry, not {memory_size!r}"
             raise ValueError(msg)
         return entries
-
-    def _names(self, expressions: str | Sequence[str] | None, filter_name: Filter) -> list[str]:
-        if expressions is None:
-            return self.keys(filter_name=filter_name)
-        asked = [expressions] if isinstance(expressions, str) else list(expressions)
-        self._check(asked)
-        chosen = chooser(filter_name)
-        return [name for name in asked if chosen(name)]
 
     def _check(self, names: Sequence[str]) -> None:
         for name in names:
@@ -263,71 +349,8 @@ class Tree:
         return f"<Tree {self.object_path!r} ({self.num_entries} entries, {len(self)} branches)>"
 
 
-class TreeBranch:
-    """A branch of a `Tree`. Obtained from ``tree[name]``."""
-
-    def __init__(self, tree: Tree, branch: Branch) -> None:
-        self._tree = tree
-        self._branch = branch
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self._branch.name
-
-    @property
-    def typename(self) -> str:
-        """C++ type, as uproot names it."""
-        return self._branch.typename
-
-    @property
-    def title(self) -> str:
-        """Title in the ROOT file."""
-        return self._branch.title
-
-    @property
-    def num_entries(self) -> int:
-        """Number of entries."""
-        return self._tree.num_entries
-
-    def array(self, *, entry_start: int | None = None, entry_stop: int | None = None, library: Library = "ak") -> Any:
-        """Read this branch alone; parameters as for `Tree.arrays`."""
-        arrays = self._tree.arrays(self.name, entry_start=entry_start, entry_stop=entry_stop, library=library)
-        return arrays[self.name]
-
-    def __repr__(self) -> str:
-        return f"<TreeBranch {self.name!r} ({self.typename})>"
-
-
 def _piece(branch: Branch, columns: dict[str, NDArray[Any]], n: int, first: int, last: int) -> ak.Array:
     own = {column.key: columns[column.key] for column in columns_of(branch)}
     if (first, last) != (0, n):
         own, _ = slice_columns(branch.layout, own, n, first, last)
     return unflatten(branch.layout, own, last - first)
-
-
-def _as_library(arrays: dict[str, ak.Array], n: int, library: str) -> Any:
-    import awkward as ak
-
-    if library == "ak":
-        return ak.Array(ak.contents.RecordArray([a.layout for a in arrays.values()], list(arrays), length=n))
-    if library != "np":
-        msg = f'library should be "ak" or "np", not {library!r}'
-        raise ValueError(msg)
-    return {name: _to_numpy(array) for name, array in arrays.items()}
-
-
-def _to_numpy(array: ak.Array) -> NDArray[Any]:
-    import awkward as ak
-
-    layout = array.layout
-    if layout.is_numpy or (layout.is_regular and layout.purelist_isregular and not layout.is_record):
-        return np.asarray(ak.to_numpy(array))
-    out = np.empty(len(array), dtype=object)
-    for i, item in enumerate(array):
-        out[i] = (
-            np.asarray(item)
-            if isinstance(item, ak.Array) and item.layout.is_numpy
-            else (item.to_list() if isinstance(item, ak.Array | ak.Record) else item)
-        )
-    return out

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from hepbaler.tree import Tree, TreeBranch
+    from hepbaler.branches import TreeBranch
+    from hepbaler.tree import Tree
 
 __all__ = ("nanoevents",)
 

@@ -1,0 +1,98 @@
+"""A branch of a tree, and a step through its entries, as they are handed out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .libraries import Library
+from .table import Branch
+
+__all__ = ("FilterBranch", "Report", "TreeBranch")
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+class _Readable(Protocol):
+    """As much of a `hepbaler.tree.Tree` as a branch needs."""
+
+    @property
+    def num_entries(self) -> int:
+        """Number of entries."""
+
+    @property
+    def arrays(self) -> Callable[..., Any]:
+        """See `hepbaler.tree.Tree.arrays`."""
+
+
+class TreeBranch:
+    """A branch of a `Tree`. Obtained from ``tree[name]``."""
+
+    def __init__(self, tree: _Readable, branch: Branch) -> None:
+        self._tree = tree
+        self._branch = branch
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._branch.name
+
+    @property
+    def typename(self) -> str:
+        """C++ type, as uproot names it."""
+        return self._branch.typename
+
+    @property
+    def title(self) -> str:
+        """Title in the ROOT file."""
+        return self._branch.title
+
+    @property
+    def num_entries(self) -> int:
+        """Number of entries."""
+        return self._tree.num_entries
+
+    def array(self, *, entry_start: int | None = None, entry_stop: int | None = None, library: Library = "ak") -> Any:
+        """Read this branch alone; parameters as for `Tree.arrays`."""
+        arrays = self._tree.arrays(self.name, entry_start=entry_start, entry_stop=entry_stop, library=library, how=dict)
+        return arrays[self.name]
+
+    def __repr__(self) -> str:
+        return f"<TreeBranch {self.name!r} ({self.typename})>"
+
+
+FilterBranch = Callable[[TreeBranch], bool] | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Which entries a step of `Tree.iterate` holds.
+
+    Attributes
+    ----------
+    file_path, object_path
+        Where they are from.
+    tree_entry_start, tree_entry_stop
+        In the tree.
+    global_offset
+        Entries of the trees before it.
+    """
+
+    file_path: str
+    object_path: str
+    tree_entry_start: int
+    tree_entry_stop: int
+    global_offset: int = 0
+
+    @property
+    def global_entry_start(self) -> int:
+        """First entry, counted from the beginning of all trees."""
+        return self.global_offset + self.tree_entry_start
+
+    @property
+    def global_entry_stop(self) -> int:
+        """First entry after them, counted from the beginning of all trees."""
+        return self.global_offset + self.tree_entry_stop

@@ -1,0 +1,147 @@
+"""`hepbaler.open(...)[tree]` and uproot's tree, asked the same."""
+
+from __future__ import annotations
+
+import io
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+import hepbaler
+from hepbaler.errors import ColumnNotFound, InputError
+
+
+@pytest.fixture(scope="module")
+def archive(nano_file, tmp_path_factory):
+    target = tmp_path_factory.mktemp("like_uproot") / "nano.root.hbal"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hepbaler.pipeline.CLUSTER_BYTES", 8_000)
+        hepbaler.compress(nano_file, target, use_model=False)
+    return target
+
+
+@pytest.fixture(scope="module")
+def tree(archive):
+    with hepbaler.open(archive) as opened:
+        yield opened["Events"]
+
+
+@pytest.fixture(scope="module")
+def truth(archive):
+    """The same values as a ROOT file."""
+    back = archive.with_name("back.root")
+    hepbaler.decompress(archive, back)
+    with uproot.open(back) as file:
+        yield file["Events"]
+
+
+QUESTIONS = {
+    "expression": {"expressions": "sqrt(MET_pt**2) + nJet"},
+    "expressions and branches": {"expressions": ["MET_pt", "MET_pt * cos(MET_phi)"]},
+    "jagged expression": {"expressions": ["Jet_pt", "Jet_mass / Jet_pt"]},
+    "cut": {"expressions": ["Jet_pt", "event"], "cut": "(MET_pt > 40) & HLT_IsoMu24"},
+    "jagged cut": {"expressions": "Jet_pt", "cut": "Jet_pt > 50"},
+    "aliases": {"expressions": "px", "cut": "big", "aliases": {"px": "MET_pt*cos(MET_phi)", "big": "px > 10"}},
+    "range": {"expressions": ["Jet_pt", "nJet"], "cut": "nJet > 2", "entry_start": 33, "entry_stop": -17},
+    "cut of everything": {"cut": "MET_pt > 20"},
+    "nothing left": {"cut": "MET_pt < 0", "filter_name": "MET_*"},
+    "filter by type": {"filter_typename": "float[]"},
+    "filters": {"filter_name": ["/met_.*/i", "nJet"], "filter_typename": "float"},
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("how", [None, "zip", dict, tuple, list])
+def test_arrays(question, how, tree, truth):
+    asked = QUESTIONS[question]
+    one, other = tree.arrays(**asked, how=how), truth.arrays(**asked, how=how)
+    if isinstance(other, ak.Array):
+        one, other = ({name: array[name] for name in ak.fields(array)} for array in (one, other))
+    if isinstance(other, dict):
+        assert set(one) == set(other)
+        one, other = [one[name] for name in other], list(other.values())
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        assert ak.array_equal(a, b, dtype_exact=False, check_parameters=False)
+
+
+def test_a_filter_that_nothing_passes(tree):
+    assert ak.fields(tree.arrays(filter_name="Muon_*")) == []
+    assert tree.arrays(filter_name="Muon_*", library="np") == {}
+    assert tree.keys(filter_name="Muon_*") == []
+
+
+def test_numpy_and_pandas(tree, truth):
+    asked = {"expressions": ["event", "MET_pt"], "cut": "nJet > 3"}
+    for name, values in truth.arrays(**asked, library="np").items():
+        np.testing.assert_array_equal(tree.arrays(**asked, library="np")[name], values)
+    pandas = pytest.importorskip("pandas")
+    frame = tree.arrays(**asked, entry_start=100, library="pd")
+    pandas.testing.assert_frame_equal(
+        frame, truth.arrays(**asked, entry_start=100, library="pd"), check_index_type=False
+    )
+
+
+def test_iterate_with_report(tree, truth):
+    mine = list(tree.iterate(["Jet_pt"], "nJet > 1", step_size=90, entry_start=20, report=True))
+    uproots = list(truth.iterate(["Jet_pt"], "nJet > 1", step_size=90, entry_start=20, report=True))
+    assert len(mine) == len(uproots)
+    for (one, step), (other, told) in zip(mine, uproots, strict=True):
+        assert ak.array_equal(one, other)
+        assert (step.tree_entry_start, step.tree_entry_stop) == (told.tree_entry_start, told.tree_entry_stop)
+
+
+def test_errors_name_what_is_near(tree):
+    with pytest.raises(ColumnNotFound, match="nearest: 'Jet_pt'"):
+        tree.arrays(["Jet_PT"])
+    with pytest.raises(KeyError, match="'MET_p', named in 'MET_p > 3'"):
+        tree.arrays("Jet_pt", "MET_p > 3")
+    with pytest.raises(ValueError, match="how should be"):
+        tree.arrays("Jet_pt", how="sideways")
+    with pytest.raises(ValueError, match="library should be"):
+        tree.arrays("Jet_pt", library="root")
+
+
+def test_show_and_filters(tree, truth):
+    screen = io.StringIO()
+    tree.show(stream=screen, filter_name="MET_*")
+    assert [line.split(" | ")[0].strip() for line in screen.getvalue().splitlines()[2:]] == ["MET_pt", "MET_phi"]
+    assert tree.keys(filter_branch=lambda branch: branch.title.startswith("MET")) == ["MET_pt", "MET_phi"]
+    assert [name for name, _ in tree.items(filter_typename="/float.*/")] == truth.keys(filter_typename="/float.*/")
+    assert [branch.name for branch in tree.values()] == tree.keys()
+
+
+def test_cached_trees_give_the_same(tree):
+    from hepbaler.caching import ColumnCache
+
+    cached = tree.cached(ColumnCache(20_000))
+    for _ in range(2):
+        assert ak.array_equal(cached.arrays(), tree.arrays())
+
+
+def test_many_files(archive, other_nano_file, tree, tmp_path):
+    other = tmp_path / "other.root.hbal"
+    hepbaler.compress(other_nano_file, other, use_model=False)
+    ids = np.concatenate(
+        [tree["event"].array(library="np"), np.asarray(hepbaler.open(other)["Events"]["event"].array())]
+    )
+    files = [f"{archive}:Events", {other: "Events"}]
+    np.testing.assert_array_equal(np.asarray(hepbaler.concatenate(files, "event").event), ids)
+    np.testing.assert_array_equal(hepbaler.concatenate([archive, other], "event", library="np")["event"], ids)
+    assert [n for *_, n in hepbaler.num_entries(files)] == [400, 200]
+    steps = list(hepbaler.iterate(files, "event", step_size=150, report=True))
+    assert steps[-1][1].global_entry_stop == 600
+    np.testing.assert_array_equal(ak.to_numpy(ak.concatenate([step.event for step, _ in steps])), ids)
+    assert next(iter(hepbaler.num_entries(f"{tmp_path}/*.root.hbal:Events")))[0] == str(other)
+    with pytest.raises(InputError, match="no archive matches"):
+        hepbaler.concatenate(f"{tmp_path}/*.none")
+
+
+def test_which_tree(crowded_file, tmp_path):
+    target = tmp_path / "crowded.root.hbal"
+    hepbaler.compress(crowded_file, target, use_model=False)
+    with pytest.raises(InputError, match="say which one"):
+        hepbaler.concatenate(target)
+    assert len(hepbaler.concatenate(f"{target}:a/b/tree")) == 7
