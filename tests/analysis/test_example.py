@@ -11,9 +11,9 @@ SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "top_mass" / "top_ma
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("bits", "suspicious"), [(10, False), (4, True)])
-def test_top_mass(monkeypatch, capsys, tmp_path, bits, suspicious):
-    monkeypatch.setattr("sys.argv", [str(SCRIPT), "--bits", str(bits), "--model", "gauss-line", "-o", str(tmp_path)])
+@pytest.mark.parametrize(("bits", "model", "suspicious"), [(10, "gauss-line", False), (4, "crystal-ball", True)])
+def test_top_mass(monkeypatch, capsys, tmp_path, bits, model, suspicious):
+    monkeypatch.setattr("sys.argv", [str(SCRIPT), "--bits", str(bits), "--model", model, "-o", str(tmp_path)])
     runpy.run_path(str(SCRIPT), run_name="__main__")
     out = capsys.readouterr().out
     assert "every promise kept: True" in out

@@ -97,6 +97,14 @@ def test_rounding_does_not_beat_with_the_bins():
     assert (good.before_step, good.after_step) == (0.0, 0.125)
 
 
+def test_masses_further_apart_than_the_peak_is_wide_are_refused():
+    before = toy()
+    result = compare_masses(before, moved(before, np.round(before.mass / 12) * 12), SETTINGS, replicas=2)
+    assert result.before.ok
+    assert not result.after.ok
+    assert result.after_step == pytest.approx(12.0)
+
+
 @given(st.integers(0, 10_000), st.floats(0.02, 2.0), st.booleans())
 @effort(max_examples=30, deadline=None)
 def test_filling_keeps_every_entry(seed, step, on_grid):
@@ -105,13 +113,27 @@ def test_filling_keeps_every_entry(seed, step, on_grid):
     if on_grid:
         mass = np.clip(np.round(mass / step) * step, 100.0, np.nextafter(200.0, 0.0))
     weights = rng.poisson(1.0, 1000).astype(float)
-    filler = Filler(mass, np.linspace(100.0, 200.0, 51))
+    filler = Filler(mass, np.linspace(90.0, 210.0, 61))
     counts = filler.fill(weights)
     assert counts.sum() == pytest.approx(weights.sum())
     assert counts.min() >= -1e-9
     # No entry may end further away from where it was than its rounding.
-    centres = np.linspace(101.0, 199.0, 50)
+    centres = np.linspace(91.0, 209.0, 60)
     assert np.average(centres, weights=counts) == pytest.approx(np.average(mass, weights=weights), abs=1.0 + step / 2)
+
+
+def test_cells_lie_side_by_side_and_reach_into_the_window():
+    # A flat spectrum on a coarse grid of growing steps is flat again, also at the edges of the window.
+    grid = 80.0 * 1.06 ** np.arange(20)
+    mass = np.repeat(grid, np.round(100 * grid).astype(int))
+    counts = Filler(mass, np.linspace(100.0, 200.0, 51)).fill()
+    assert counts.std() < 0.002 * counts.mean()
+
+
+def test_what_lies_outside_is_left_out():
+    mass = np.random.default_rng(1).uniform(0.0, 300.0, 5000)
+    edges = np.linspace(100.0, 200.0, 51)
+    assert Filler(mass, edges).fill().tolist() == np.histogram(mass, edges)[0].tolist()
 
 
 def test_filling_of_nothing():

@@ -74,14 +74,12 @@ def _range(values: Array, margin: float = 0.03) -> tuple[float, float]:
 
 
 def _edges(values: Array) -> Array:
-    """Bins over the central part; of a column of few distinct values one bin each."""
+    """Bins over the central part; of whole numbers each bin has the same number of them."""
     low, high = _range(values)
-    distinct = np.unique(values[(values >= low) & (values <= high)][:20_000])
-    if 1 < len(distinct) <= BINS:
-        step = float(np.min(np.diff(distinct)))
-        bins = round((distinct[-1] - distinct[0]) / step) + 1
-        if bins <= 2 * BINS:
-            return np.linspace(distinct[0] - step / 2, distinct[0] + (bins - 0.5) * step, bins + 1)
+    if np.array_equal(values, np.rint(values)):
+        first, last = np.ceil(low), np.floor(high)
+        width = max(np.ceil((last - first + 1) / BINS), 1.0)
+        return np.arange(first - 0.5, last + 0.5 + width, width)
     return np.linspace(low, high, BINS + 1)
 
 
@@ -103,7 +101,7 @@ def _distribution(axes: Any, name: str, before: Array, after: Array) -> None:
     else:
         axes.set_ylim(0, 1.35 * top)
     axes.set_xlim(edges[0], edges[-1])
-    axes.legend(loc="upper right", frameon=False, ncols=2)
+    axes.legend(loc="upper right", bbox_to_anchor=(0.98, 0.98), frameon=False, ncols=2)
     axes.set_xlabel(name)
     axes.set_ylabel("rows")
 
@@ -198,7 +196,7 @@ def _profile(axes: Any, name: str, before: Array, residual: Array) -> None:
     axes.set_ylim(-reach, reach)
     axes.set_xlabel(name)
     axes.set_ylabel("residual" + power)
-    axes.legend(loc="upper right", frameon=False, ncols=2)
+    axes.legend(loc="upper right", bbox_to_anchor=(0.98, 0.98), frameon=False, ncols=2)
     axes.locator_params(axis="x", nbins=5)
 
 

@@ -15,6 +15,7 @@ __all__ = ("Filler",)
 Array = NDArray[np.float64]
 
 NEIGHBOURS = 15  # gaps among which the smallest is the grid's step there
+NEXT_POINT = 1.5  # steps; a neighbour further away is not the next point of the grid
 SMALL_GAP = 0.05  # of the mean gap: values that lie anywhere have smaller ones
 
 
@@ -28,7 +29,7 @@ class Filler:
     Parameters
     ----------
     masses
-        In GeV, shape (n_candidates,); all between the outer edges.
+        In GeV, shape (n_candidates,). Those a little outside the bins count, too: their cells may reach inside.
     edges
         Of the bins, shape (n_bins + 1,).
     spread
@@ -43,19 +44,11 @@ class Filler:
     def __init__(self, masses: NDArray[np.floating], edges: Array, *, spread: bool = True) -> None:
         self._edges = edges
         values, self._index = np.unique(np.asarray(masses, np.float64), return_inverse=True)
-        steps = _steps(values) if spread else None
+        steps = _steps(values, len(self._index)) if spread else None
         self.step = 0.0 if steps is None else float(np.median(steps))
-        if steps is None:
-            bins = np.searchsorted(edges, values, side="right") - 1
-            self._bins = np.clip(bins, 0, len(edges) - 2)[self._index]
-            self._knots = np.empty(0)
-            return
-        half = steps / 2
-        # Cells of neighbours may not overlap, lest the cumulative distribution goes back.
-        middle = (values[:-1] + values[1:]) / 2
-        left = np.maximum(values - half, np.concatenate([[edges[0]], middle]))
-        right = np.minimum(values + half, np.concatenate([middle, [edges[-1]]]))
-        self._knots = np.stack([left, right], axis=1).ravel()
+        # Bin 0 and the last are for what lies outside.
+        self._bins = np.searchsorted(edges, values, side="right")[self._index]
+        self._knots = np.empty(0) if steps is None else _cells(values, steps)
 
     def fill(self, weights: Array | None = None) -> Array:
         """Entries in each bin, shape (n_bins,).
@@ -66,7 +59,7 @@ class Filler:
             Of the masses, shape (n_candidates,).
         """
         if not len(self._knots):
-            return np.bincount(self._bins, weights, len(self._edges) - 1).astype(np.float64)
+            return np.bincount(self._bins, weights, len(self._edges) + 1)[1:-1].astype(np.float64)
         n_values = len(self._knots) // 2
         total = np.cumsum(np.bincount(self._index, weights, n_values))
         below = np.concatenate([[0.0], total[:-1]])
@@ -74,12 +67,29 @@ class Filler:
         return np.diff(np.interp(self._edges, self._knots, cumulative))
 
 
-def _steps(values: Array) -> Array | None:
+def _cells(values: Array, steps: Array) -> Array:
+    """Left and right border of each value's cell in turn, shape (2 n_values,)."""
+    gaps = np.diff(values)
+    # Half way to the neighbour, unless points between them are empty.
+    left = np.minimum(np.insert(gaps, 0, steps[0]), steps * NEXT_POINT)
+    right = np.minimum(np.append(gaps, steps[-1]), steps * NEXT_POINT)
+    left = np.where(left < steps * NEXT_POINT, left, steps)
+    right = np.where(right < steps * NEXT_POINT, right, steps)
+    return np.stack([values - left / 2, values + right / 2], axis=1).ravel()
+
+
+def _steps(values: Array, n_masses: int) -> Array | None:
     """The grid's step around each value, or None where the values lie on no grid."""
     gaps = np.diff(values)
-    if len(gaps) < NEIGHBOURS or np.quantile(gaps, 0.01) < SMALL_GAP * gaps.mean():
+    # Of few values one cannot tell a grid by their gaps, but if they repeat they lie on one.
+    on_grid = (
+        n_masses >= 2 * len(values) if len(gaps) < NEIGHBOURS else np.quantile(gaps, 0.01) > SMALL_GAP * gaps.mean()
+    )
+    if not len(gaps) or not on_grid:
         return None
-    padded = np.pad(gaps, NEIGHBOURS // 2, mode="edge")
-    smallest = np.lib.stride_tricks.sliding_window_view(padded, NEIGHBOURS).min(axis=1)
+    # A coarse grid changes its step from one gap to the next but one; and it has no empty points that would hide it.
+    near = NEIGHBOURS if len(gaps) > 8 * NEIGHBOURS else 3
+    padded = np.pad(gaps, near // 2, mode="edge")
+    smallest = np.lib.stride_tricks.sliding_window_view(padded, near).min(axis=1)
     steps: Array = np.minimum(np.append(smallest, smallest[-1]), np.insert(smallest, 0, smallest[0]))
     return steps

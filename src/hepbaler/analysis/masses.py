@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ Progress = Callable[[str, int, int], None]
 
 ONE_SIGMA = (15.8655, 84.1345)  # percent
 MAX_FAILED = 0.1  # share of replicas that may fail
+MARGIN = 0.15  # of the window
 PEAK_WIDTHS = 2.0  # around the fitted mass
 
 
@@ -176,6 +177,9 @@ def compare_masses(
     second = first if same else fitter.fit(after_counts, near=first if first.ok else None)
     if first.ok and not second.ok:
         second = fitter.fit(after_counts)
+    first, second = (
+        _resolved(fit, spectrum.filler.step) for fit, spectrum in zip((first, second), spectra, strict=True)
+    )
     shift: Shift | None = None
     refused: str | None = None
     if not first.ok or not second.ok:
@@ -200,12 +204,21 @@ def compare_masses(
 
 
 class _Spectrum:
-    """The candidates of one file that are in the window."""
+    """The candidates of one file in the window, and near enough for their rounding to reach it."""
 
     def __init__(self, candidates: Candidates, settings: FitSettings) -> None:
-        inside = (candidates.mass >= settings.low) & (candidates.mass < settings.high)
+        margin = MARGIN * (settings.high - settings.low) if settings.spread else 0.0
+        inside = (candidates.mass >= settings.low - margin) & (candidates.mass < settings.high + margin)
         self.event = candidates.event[inside]
         self.filler = Filler(candidates.mass[inside], settings.edges, spread=settings.spread)
+
+
+def _resolved(fit: MassFit, step: float) -> MassFit:
+    """The fit, refused if its peak is narrower than the grid on which the masses lie."""
+    if not fit.ok or step <= fit.width:
+        return fit
+    reason = f"the masses lie {step:.3g} GeV apart, further than the peak is wide ({fit.width:.3g} GeV)"
+    return replace(fit, refused=(reason,))
 
 
 def _bootstrap(

@@ -54,7 +54,17 @@ def draw_masses(result: MassComparison, label: str, *, names: tuple[str, str] = 
         if result.before.ok or result.after.ok:
             above.plot([], [], "-", color="black", label="fit")
             above.plot([], [], ":", color="black", label="its background")
-        above.legend(loc="upper right", frameon=False)
+        handles, labels = above.get_legend_handles_labels()
+        # matplotlib lists lines before points.
+        rank = {name: i for i, name in enumerate((*names, "fit", "its background"))}
+        order = sorted(range(len(labels)), key=lambda i: rank[labels[i]])
+        above.legend(
+            [handles[i] for i in order],
+            [labels[i] for i in order],
+            loc="upper right",
+            bbox_to_anchor=(0.97, 0.98),
+            frameon=False,
+        )
         above.text(
             0.03, 0.96, "\n".join(_words(result)), transform=above.transAxes, va="top", fontsize=10.5, linespacing=1.45
         )
