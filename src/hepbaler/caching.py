@@ -16,6 +16,9 @@ __all__ = ("CACHE_BYTES", "CachedDecoder", "ColumnCache")
 
 CACHE_BYTES = 128_000_000
 
+# Begins the key under which a column is kept as integers, for the columns of its model that depend on it.
+_INTEGERS = "@integers/"
+
 _log = logging.getLogger(__name__)
 
 
@@ -80,6 +83,7 @@ class CachedDecoder:
         self._decoder = decoder
         self._cache = cache
         self._tree = tree
+        self._learned = decoder.learned
         self._guard = threading.Lock()
         self._locks: dict[int, threading.Lock] = {}
 
@@ -97,7 +101,12 @@ class CachedDecoder:
             missing = [key for key, column in found.items() if column is None]
             fresh: dict[str, NDArray[Any]] = {}
             if missing:
-                fresh = self._decoder.columns([cluster], [*missing, *self._decoder.decoded_for(missing)])[0]
+                before = {key: self._cache.get(self._tree, cluster, f"{_INTEGERS}{key}") for key in self._learned}
+                fresh, integers = self._decoder.cluster(
+                    cluster, missing, {key: column for key, column in before.items() if column is not None}
+                )
+                for key, column in integers.items():
+                    self._cache.put(self._tree, cluster, f"{_INTEGERS}{key}", column)
                 _log.debug("tree %d, cluster %d: decoded %s", self._tree, cluster, ", ".join(fresh))
             for key, column in fresh.items():
                 column.flags.writeable = False

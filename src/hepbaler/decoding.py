@@ -60,6 +60,11 @@ class ClusterDecoder:
         self._model_of = {key: i for i, entry in enumerate(header.models) for key in entry.columns}
         self._coders: dict[int, LearnedCoder] = {}
 
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """Keys of the columns that models code."""
+        return tuple(self._model_of)
+
     def columns(self, clusters: Sequence[int], wanted: Iterable[str]) -> list[dict[str, Array]]:
         """Decode columns of some clusters, with one request for all their pages.
 
@@ -83,26 +88,53 @@ class ClusterDecoder:
         keys = list(dict.fromkeys(wanted))
         same_as = self._header.schema.same_as
         stored = list(dict.fromkeys(same_as.get(key, key) for key in keys))
-        names = self._needed(stored)
+        names = self._needed(stored, {})
         places = [(cluster, self._slots[name]) for cluster in clusters for name in names]
         pages = iter(self._source.pages(self._tree, places))
         out = []
         for cluster in clusters:
-            decoded = self._decode(cluster, stored, {name: next(pages) for name in names})
+            done = self._decode(cluster, {name: next(pages) for name in names}, {})
+            decoded = {key: done.values(key) for key in stored}
             out.append({key: self._as_asked(key, decoded[same_as.get(key, key)]) for key in keys})
         return out
 
-    def decoded_for(self, wanted: Iterable[str]) -> tuple[str, ...]:
-        """Keys of all columns that are decoded in order to decode those wanted.
+    def cluster(
+        self, cluster: int, wanted: Iterable[str], before: Mapping[str, IntArray]
+    ) -> tuple[dict[str, Array], dict[str, IntArray]]:
+        """Decode columns of a cluster by the help of what was decoded before.
+
+        Parameters
+        ----------
+        cluster
+            Its number.
+        wanted
+            Keys of columns.
+        before
+            Integers that an earlier call gave for this cluster, by key.
+
+        Returns
+        -------
+        columns
+            Those wanted, and those of models that had to be decoded on the way.
+        integers
+            Of models' columns, for later calls.
 
         Raises
         ------
         CorruptFile
-            If a model does not fit its table.
+            If a page does not hold what the header says.
         """
+        keys = list(dict.fromkeys(wanted))
         same_as = self._header.schema.same_as
-        stored = list(dict.fromkeys(same_as.get(key, key) for key in wanted))
-        return tuple(name for name in self._needed(stored) if not name.startswith("@latents/"))
+        stored = list(dict.fromkeys(same_as.get(key, key) for key in keys))
+        helpful = {key: integers for key, integers in before.items() if key not in stored}
+        names = self._needed(stored, helpful)
+        pages = self._source.pages(self._tree, [(cluster, self._slots[name]) for name in names])
+        on_the_way = [name for name in names if not name.startswith("@latents/") and name not in stored]
+        done = self._decode(cluster, dict(zip(names, pages, strict=True)), helpful)
+        columns = {key: self._as_asked(key, done.values(same_as.get(key, key))) for key in keys}
+        columns |= {key: done.values(key) for key in on_the_way}
+        return columns, {key: done.integers(key) for key in names if key in self._model_of}
 
     def _as_asked(self, key: str, values: Array) -> Array:
         dtype = self._dtypes[key]
@@ -120,20 +152,20 @@ class ClusterDecoder:
             self._coders[number] = coder
         return self._coders[number]
 
-    def _needed(self, stored: Sequence[str]) -> list[str]:
-        """Names of all pages that decoding needs, in slot order; constants need none."""
+    def _needed(self, stored: Sequence[str], before: Mapping[str, IntArray]) -> list[str]:
+        """Names of all pages that decoding needs, in slot order; constants and what was decoded before need none."""
         names: set[str] = set()
         todo = list(stored)
         while todo:
             key = todo.pop()
-            if key in names or key in self._header.constants:
+            if key in names or key in self._header.constants or key in before:
                 continue
             names.add(key)
             number = self._model_of.get(key)
             if number is None:
                 continue
             coder = self._coder(number)
-            pages, inputs = coder.needed([key])
+            pages, inputs = coder.needed([key], before)
             names.update(f"@latents/{number}" if name == LATENTS else name for name in pages)
             todo += [
                 self._counts_of(number) if name.startswith("@") else self._header.schema.same_as.get(name, name)
@@ -148,23 +180,26 @@ class ClusterDecoder:
             raise CorruptFile(msg, section=self._header.models[number].section)
         return self._header.schema.same_as.get(table.counts, table.counts)
 
-    def _decode(self, cluster: int, stored: Sequence[str], pages: Mapping[str, bytes]) -> dict[str, Array]:
-        done = _Cluster(self, cluster, pages)
+    def _decode(self, cluster: int, pages: Mapping[str, bytes], before: Mapping[str, IntArray]) -> _Cluster:
+        done = _Cluster(self, cluster, pages, before)
         wanted = [key for key in pages if not key.startswith("@latents/")]
         # Tables come after their parents, so the counts that a coder asks for are already there.
         wanted.sort(key=self._home.__getitem__)
         done.decode(wanted)
-        return {key: done.values(key) for key in stored}
+        return done
 
 
 class _Cluster:
     """One cluster being decoded."""
 
-    def __init__(self, owner: ClusterDecoder, cluster: int, pages: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, owner: ClusterDecoder, cluster: int, pages: Mapping[str, bytes], before: Mapping[str, IntArray]
+    ) -> None:
         self._owner = owner
         self._header = owner._header
         self._cluster = cluster
-        self._integers: dict[str, IntArray] = {}
+        self._integers: dict[str, IntArray] = dict(before)
+        self._before = before
         self._exceptions: dict[str, tuple[IntArray, NDArray[np.uint64]]] = {}
         self._pages = pages
 
@@ -192,11 +227,12 @@ class _Cluster:
             asked = list(payloads)
             if f"@latents/{number}" in self._pages:
                 payloads[LATENTS] = self._pages[f"@latents/{number}"]
-            _, inputs = coder.needed(asked)
+            _, inputs = coder.needed(asked, self._before)
             follow = [name for name in inputs if name.startswith("@")]
             counts = self._known(self._owner._counts_of(number)) if follow else None
             known = known_columns(counts, follow)
             known |= {name: self._known(name) for name in inputs if not name.startswith("@")}
+            known |= {name: self._before[name] for name in coder.names if name in self._before}
             n_rows = self._header.rows[table.index][self._cluster]
             values = value_functions(coder.valued, self._header.choices)
             self._integers |= coder.decode(payloads, known, n_rows, asked, to_values=values)
@@ -207,7 +243,12 @@ class _Cluster:
             return np.full(self._rows(name), self._header.constants[stored], np.int64)
         return self._integers[stored]
 
+    def integers(self, key: str) -> IntArray:
+        """A column that was decoded, on its grid."""
+        return self._integers[key]
+
     def values(self, key: str) -> Array:
+        """A column as the reader of the ROOT file gave it."""
         n_rows = self._rows(key)
         dtype = self._owner._dtypes[key]
         bits = self._header.constants.get(key)

@@ -19,6 +19,7 @@ from uproot.source.coalesce import CoalesceConfig
 import hepbaler
 from hepbaler.access.filesystem import HepbalerFileSystem
 from hepbaler.access.virtual import VirtualFile
+from hepbaler.caching import ColumnCache
 from hepbaler.container import ContainerReader
 from hepbaler.errors import FormatError
 from hepbaler.restoring.skeleton import GAP
@@ -121,6 +122,13 @@ def test_learned_columns(sample_path, tmp_path, pages_read):
     for name in reversed(learned):
         assert_same_bits(virtual[name].array(library="np"), truth[name])
     assert set(learned) <= {name for _, name in pages_read}
+    # in any order, and whatever was forgotten in between
+    with hepbaler.open(archive) as opened:
+        tree = opened["Events"]
+        for seed, max_bytes in enumerate((10**9, 300_000, 60_000)):
+            cached = tree.cached(ColumnCache(max_bytes))
+            for name in np.random.default_rng(seed).permutation(learned):
+                assert_same_bits(cached[name].array(library="np"), truth[name])
 
 
 def test_opening_decodes_nothing(archive_of, nano_file, pages_read):

@@ -79,6 +79,18 @@ def test_tables_come_back(seed: int, n_rows: int, n_latent: int, hint: bool) -> 
         assert np.array_equal(back[name], ints[name])
 
 
+def test_what_was_decoded_before_is_not_decoded_again() -> None:
+    ints, made = table(300), coder()
+    pages = made.encode(ints, to_values=TO_VALUES)
+    for before in ((), ("a",), ("a", "b"), ("b", "flag"), ("a", "b", "flag")):
+        needed, inputs = made.needed(["total"], before)
+        assert "total" in needed
+        assert not set(needed) & set(before)
+        known = {name: ints[name] for name in (*inputs, *before)}
+        back = made.decode({name: pages[name] for name in needed}, known, 300, ["total"], to_values=TO_VALUES)
+        assert np.array_equal(back["total"], ints["total"])
+
+
 def test_a_column_needs_only_its_ancestors() -> None:
     made = coder(n_latent=1)
     assert made.needed(["flag"]) == ((LATENTS, "flag"), ())

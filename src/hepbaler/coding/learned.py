@@ -26,7 +26,7 @@ from hepbaler.errors import ColumnNotFound, CorruptFile, ModelError
 from hepbaler.features.hints import HintScale, LinearHint, clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -136,8 +136,15 @@ class LearnedCoder:
         hinted = {len(self.inputs) + i for i, column in enumerate(self.columns) if column.hint}
         return tuple(self._slot_name(slot) for slot in sorted(slots | hinted))
 
-    def needed(self, wanted: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def needed(self, wanted: Iterable[str], decoded: Collection[str] = ()) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What must be at hand to decode some columns.
+
+        Parameters
+        ----------
+        wanted
+            Names of columns.
+        decoded
+            Names of columns that were decoded before.
 
         Returns
         -------
@@ -157,7 +164,7 @@ class LearnedCoder:
         slots: set[int] = set()
         while pending:
             slot = pending.pop()
-            if slot not in slots:
+            if slot not in slots and (slot < len(self.inputs) or self._slot_name(slot) not in decoded):
                 slots.add(slot)
                 if slot >= len(self.inputs):
                     pending.extend(self.columns[slot - len(self.inputs)].slots)
@@ -234,7 +241,7 @@ class LearnedCoder:
         Parameters
         ----------
         pages, known
-            At least what `needed` names for `wanted`.
+            At least what `needed` names for `wanted`. Columns decoded before may be among the known.
         wanted
             Names of columns; all by default.
 
@@ -248,18 +255,20 @@ class LearnedCoder:
             If a page contradicts itself, or a page or input is missing.
         """
         wanted = self.names if wanted is None else tuple(wanted)
-        needed_pages, needed_inputs = self.needed(wanted)
+        before = [name for name in self.names if name in known and name not in wanted]
+        needed_pages, needed_inputs = self.needed(wanted, before)
         missing = [name for name in needed_pages if name not in pages] + [n for n in needed_inputs if n not in known]
         if missing:
             msg = f"columns {', '.join(wanted)} cannot be decoded without {', '.join(missing)}"
             raise CorruptFile(msg, section="page", expected=missing)
         rows = _Rows(self, n_rows, to_values or {})
-        for name in needed_inputs:
+        slots = {name: slot for slot, name in enumerate((*self.inputs, *self.names))}
+        for name in (*needed_inputs, *before):
             array = np.ascontiguousarray(known[name], np.int64)
             if array.shape != (n_rows,):
                 msg = f"input {name!r} has shape {array.shape} where {n_rows} rows are needed"
                 raise CorruptFile(msg, section="page", expected=n_rows, found=array.shape)
-            rows.add(self.inputs.index(name), array)
+            rows.add(slots[name], array)
         if LATENTS in needed_pages:
             rows.add_latents(self._decode_latents(pages[LATENTS], n_rows))
         decoded: dict[str, IntArray] = {}
