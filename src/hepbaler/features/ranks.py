@@ -34,6 +34,7 @@ def __dir__() -> tuple[str, ...]:
 
 MASS_BITS = 16
 RANK_BITS = 28
+FEWEST_BINS = 16
 MAX_BINS = 255
 # Inside a bin the rank is linear in the leading bits of the offset only: mass * offset stays far below 2^63.
 _OFFSET_BITS = RANK_BITS - MASS_BITS
@@ -152,15 +153,15 @@ def fit_ranks(sample: IntArray, *, max_bins: int = MAX_BINS) -> RankTable:
     sample
         Values of the column, shape (n_rows,).
     max_bins
-        Most bins to use, 2 to 255.
+        Most bins to use, 16 to 255: eight of the widest cover all 64-bit integers, so that there is always a way.
 
     Raises
     ------
     InputError
         If the sample is empty or `max_bins` out of range.
     """
-    if sample.size == 0 or not 2 <= max_bins <= MAX_BINS:
-        msg = f"ranks need at least one value and 2 to {MAX_BINS} bins, got {sample.size} values and {max_bins} bins"
+    if sample.size == 0 or not FEWEST_BINS <= max_bins <= MAX_BINS:
+        msg = f"ranks need at least one value and {FEWEST_BINS} to {MAX_BINS} bins, got {sample.size} values and {max_bins} bins"
         raise InputError(msg)
     values, counts = np.unique(sample, return_counts=True)
     if values.size <= max_bins:
