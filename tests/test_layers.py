@@ -30,13 +30,16 @@ MAY_IMPORT = {
     "coding": {"features", "table"},
     "container": set(),
     "testing": {"table", "layouts"},
-    "header": {"table", "bounds", "layouts"},
+    "fields": set(),
+    "context": {"features", "fields", "table"},
+    "header": {"table", "bounds", "layouts", "context", "fields"},
     # The way back.
     "decoding": {
         "table",
         "bounds",
         "coding",
         "container",
+        "context",
         "encoding",
         "header",
     },  # both sides see the same known columns
@@ -51,12 +54,13 @@ MAY_IMPORT = {
     "decompressing": {"archive", "container", "restoring", "tree"},
     "verifying": {"archive", "bounds", "header", "layouts", "reading", "table", "tree"},
     # The way there.
-    "encoding": {"bounds", "coding", "header", "table"},
+    "encoding": {"bounds", "coding", "context", "header", "table"},
     "chaining": {"reading", "table"},
     "scanning": {"bounds", "chaining", "layouts", "reading", "table"},
     "preparing": {"bounds", "chaining", "coding", "encoding", "grouping", "reading", "scanning", "table"},
-    "modelfile": {"bounds", "coding", "container", "table", "training"},
-    "learning": {"bounds", "encoding", "modelfile", "preparing", "scanning", "table", "training"},
+    "modelfile": {"bounds", "coding", "container", "context", "table", "training"},
+    "linking": {"context", "features", "preparing", "table", "training"},
+    "learning": {"bounds", "encoding", "linking", "modelfile", "preparing", "scanning", "table", "training"},
     "reports": {"table"},
     # Physics before and after: analysis takes arrays, the others open the files.
     "analysis": set(),

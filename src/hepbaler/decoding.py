@@ -13,6 +13,7 @@ from .coding import plain
 from .coding.learned import LATENTS, LearnedCoder
 from .coding.learned_bytes import coder_from_bytes
 from .coding.pages import split_page
+from .context import checked_counts, context_column
 from .encoding import known_columns, value_functions
 from .errors import CorruptFile
 from .header import TreeHeader
@@ -58,6 +59,7 @@ class ClusterDecoder:
         self._home = header.table_of()
         self._dtypes = {column.key: np.dtype(column.dtype) for column in header.schema.columns}
         self._model_of = {key: i for i, entry in enumerate(header.models) for key in entry.columns}
+        self._context = [{one.name: one for one in entry.context} for entry in header.models]
         self._coders: dict[int, LearnedCoder] = {}
 
     @property
@@ -167,24 +169,28 @@ class ClusterDecoder:
             coder = self._coder(number)
             pages, inputs = coder.needed([key], before)
             names.update(f"@latents/{number}" if name == LATENTS else name for name in pages)
-            todo += [
-                self._counts_of(number) if name.startswith("@") else self._header.schema.same_as.get(name, name)
-                for name in inputs
-            ]
+            todo += [self._header.schema.same_as.get(one, one) for name in inputs for one in self._behind(number, name)]
         return sorted(names, key=self._slots.__getitem__)
+
+    def _behind(self, number: int, name: str) -> tuple[str, ...]:
+        """Keys of the columns from which an input of a model follows."""
+        if not name.startswith("@"):
+            return (name,)
+        context = self._context[number].get(name)
+        if context is None:
+            return (self._counts_of(number),)
+        return context.needs(self._header.schema.tables, self._header.models[number].table)
 
     def _counts_of(self, number: int) -> str:
         table = self._header.schema.tables[self._header.models[number].table]
         if table.kind != "list" or table.counts is None:
-            msg = f"a model of table {table.name!r} asks for counts that the table does not have"
+            msg = f"a model of table {table.name!r} asks for what neither its lists nor the header give"
             raise CorruptFile(msg, section=self._header.models[number].section)
         return self._header.schema.same_as.get(table.counts, table.counts)
 
     def _decode(self, cluster: int, pages: Mapping[str, bytes], before: Mapping[str, IntArray]) -> _Cluster:
         done = _Cluster(self, cluster, pages, before)
         wanted = [key for key in pages if not key.startswith("@latents/")]
-        # Tables come after their parents, so the counts that a coder asks for are already there.
-        wanted.sort(key=self._home.__getitem__)
         done.decode(wanted)
         return done
 
@@ -221,26 +227,37 @@ class _Cluster:
                 self._integers[key] = plain.decode(payload, n_rows)
             else:
                 learned.setdefault(number, {})[key] = payload
-        for number, payloads in learned.items():
+        # What a model asks for is coded plainly, or by models before it.
+        for number, payloads in sorted(learned.items()):
             coder = self._owner._coder(number)
             table = self._header.schema.tables[self._header.models[number].table]
             asked = list(payloads)
             if f"@latents/{number}" in self._pages:
                 payloads[LATENTS] = self._pages[f"@latents/{number}"]
             _, inputs = coder.needed(asked, self._before)
-            follow = [name for name in inputs if name.startswith("@")]
-            counts = self._known(self._owner._counts_of(number)) if follow else None
+            n_rows = self._header.rows[table.index][self._cluster]
+            context = {name: one for name, one in self._owner._context[number].items() if name in inputs}
+            follow = [name for name in inputs if name.startswith("@") and name not in context]
+            counts = None
+            if follow:
+                counts = checked_counts(self._known(self._owner._counts_of(number)), n_rows, table.name)
             known = known_columns(counts, follow)
             known |= {name: self._known(name) for name in inputs if not name.startswith("@")}
             known |= {name: self._before[name] for name in coder.names if name in self._before}
-            n_rows = self._header.rows[table.index][self._cluster]
-            values = value_functions(coder.valued, self._header.choices)
+            tables = self._header.schema.tables
+            known |= {
+                name: context_column(one, tables, table.index, n_rows, self._known) for name, one in context.items()
+            }
+            values = value_functions(coder.valued, self._header.choices, context.values())
             self._integers |= coder.decode(payloads, known, n_rows, asked, to_values=values)
 
     def _known(self, name: str) -> IntArray:
         stored = self._header.schema.same_as.get(name, name)
         if stored in self._header.constants:
             return np.full(self._rows(name), self._header.constants[stored], np.int64)
+        if stored not in self._integers:
+            msg = f"column {name!r} is needed before it is decoded"
+            raise CorruptFile(msg, section="meta")
         return self._integers[stored]
 
     def integers(self, key: str) -> IntArray:

@@ -137,5 +137,20 @@ def _tree(header: TreeHeader, sizes: np.ndarray[Any, np.dtype[np.int64]], sectio
         "clusters": header.n_clusters,
         "branches": len(schema.branches),
         "tables": tables,
+        "links": _links(header),
         "columns": columns,
     }
+
+
+def _links(header: TreeHeader) -> list[dict[str, Any]]:
+    """Ways on which rows of one table see another, with the columns seen."""
+    tables = header.schema.tables
+    ways: dict[tuple[Any, ...], list[str]] = {}
+    for entry in header.models:
+        for one in entry.context:
+            way = (tables[entry.table].name, one.target(tables).name, one.kind, one.index)
+            ways.setdefault(way, []).append(f"{one.column}[{one.item}]" if one.kind == "item" else one.column)
+    return [
+        {"table": table, "target": target, "kind": kind, "index": index, "columns": columns}
+        for (table, target, kind, index), columns in ways.items()
+    ]

@@ -14,8 +14,9 @@ from .bounds import Choice, Quantised, quantise
 from .coding import plain
 from .coding.learned import LearnedCoder
 from .coding.pages import join_page
+from .context import ContextInput, context_column, with_missing
 from .errors import HepbalerError, InputError
-from .header import TreeHeader
+from .header import ModelEntry, TreeHeader
 from .table import Table, TreeSchema
 
 __all__ = (
@@ -92,8 +93,20 @@ def known_columns(counts: IntArray | None, wanted: Iterable[str]) -> dict[str, I
     return out
 
 
-def value_functions(names: Iterable[str], choices: Mapping[str, Choice]) -> dict[str, ToValues]:
-    """For each column the function from its integers to float64 values, the same bits on every machine."""
+def value_functions(
+    names: Iterable[str], choices: Mapping[str, Choice], context: Iterable[ContextInput] = ()
+) -> dict[str, ToValues]:
+    """For each column the function from its integers to float64 values, the same bits on every machine.
+
+    Parameters
+    ----------
+    names
+        Columns, and inputs from other tables.
+    choices
+        Grids of the columns that have one.
+    context
+        Inputs from other tables, whose values are those of the columns that they look at, or 0.
+    """
 
     def of(name: str) -> ToValues:
         choice = choices.get(name)
@@ -101,7 +114,8 @@ def value_functions(names: Iterable[str], choices: Mapping[str, Choice]) -> dict
             return lambda integers: integers.astype(np.float64)
         return lambda integers: choice.grid.to_values(integers, np.float64)
 
-    return {name: of(name) for name in names}
+    looks_at = {one.name: one.column for one in context}
+    return {name: with_missing(of(looks_at[name])) if name in looks_at else of(name) for name in names}
 
 
 def to_integers(values: Array) -> IntArray:
@@ -168,7 +182,7 @@ class ClusterEncoder:
         integers = {key: q.integers for key, q in quantised.items()}
         payloads: dict[str, bytes] = {}
         for i, (entry, model) in enumerate(zip(self._header.models, self._models, strict=True)):
-            payloads |= self._encode_learned(i, entry.table, model, columns, integers, rows)
+            payloads |= self._encode_learned(i, entry, model, columns, integers, rows)
         plainly = [key for key in stored if key not in payloads]
         coded = self._map(lambda key: plain.encode(integers[key], self._codecs.get(key, plain.ALL_CODECS)), plainly)
         payloads |= dict(zip(plainly, coded, strict=True))
@@ -191,22 +205,30 @@ class ClusterEncoder:
     def _encode_learned(
         self,
         number: int,
-        table: int,
+        entry: ModelEntry,
         model: ModelInUse,
         columns: Mapping[str, Array],
         integers: Mapping[str, IntArray],
         rows: Sequence[int],
     ) -> dict[str, bytes]:
         coder = model.coder
-        spec = self._header.schema.tables[table]
-        counts = to_integers(columns[spec.counts]) if spec.kind == "list" and spec.counts is not None else None
-        known = known_columns(counts, [name for name in coder.inputs if name.startswith("@")])
-        seen = {key: integers[key] for key in (*coder.names, *coder.inputs) if not key.startswith("@")} | known
+        tables = self._header.schema.tables
+        spec, n_rows = tables[entry.table], rows[entry.table]
+
+        def column(key: str) -> IntArray:
+            return integers[key] if key in integers else to_integers(columns[key])
+
+        seen = {key: integers[key] for key in (*coder.names, *coder.inputs) if not key.startswith("@")}
+        context = {one.name: one for one in entry.context if one.name in coder.inputs}
+        follow = [name for name in coder.inputs if name.startswith("@") and name not in context]
+        counts = column(spec.counts) if spec.kind == "list" and spec.counts is not None else None
+        seen |= known_columns(counts, follow)
+        seen |= {name: context_column(one, tables, entry.table, n_rows, column) for name, one in context.items()}
         latents = model.latents(seen) if coder.n_latent else None
-        values = value_functions(coder.valued, self._header.choices)
+        values = value_functions(coder.valued, self._header.choices, entry.context)
         pages = coder.encode(seen, latents, to_values=values)
         # What cannot be read back must not be written: the archive may be all that is left tomorrow.
-        back = coder.decode(pages, {key: seen[key] for key in coder.inputs}, rows[table], to_values=values)
+        back = coder.decode(pages, {key: seen[key] for key in coder.inputs}, n_rows, to_values=values)
         for key in coder.names:
             if not np.array_equal(back[key], seen[key]):
                 msg = f"column {key!r} of table {spec.name!r} does not decode to what was encoded; nothing was written"

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
 from .bounds import Choice
-from .errors import CorruptFile
+from .context import ContextInput, context_from_list, context_to_list
+from .fields import count_of, fail, field_of, index_of, pair_of, typed
 from .table import (
     Branch,
     Column,
@@ -29,10 +30,7 @@ from .table import (
 
 __all__ = ("ModelEntry", "TreeHeader", "layout_from_dict", "layout_to_dict")
 
-T = TypeVar("T")
-
 MAX_DEPTH = 24
-MAX_ROWS = 1 << 40
 MAX_CLUSTER_ROWS = 1 << 28
 DTYPES = frozenset(
     [
@@ -63,11 +61,14 @@ class ModelEntry:
         Index of the table.
     columns
         Keys of the columns whose pages are coded by it.
+    context
+        Inputs of the model that are taken from other tables. Models that code what they need come before this one.
     """
 
     section: str
     table: int
     columns: tuple[str, ...]
+    context: tuple[ContextInput, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,7 @@ class TreeHeader:
             "choices": [[number[key], choice.to_dict()] for key, choice in self.choices.items()],
             # Bits of a number may exceed what JSON readers keep of an integer: text.
             "constants": [[number[key], str(bits)] for key, bits in self.constants.items()],
-            "models": [
-                {"section": m.section, "table": m.table, "columns": [number[key] for key in m.columns]}
-                for m in self.models
-            ],
+            "models": [_model_to_dict(model, number) for model in self.models],
         }
 
     @classmethod
@@ -152,41 +150,45 @@ class TreeHeader:
         """
         from .layouts import columns_of
 
-        tree = _typed(data, dict, "tree")
-        branches = tuple(_branch_from_dict(item) for item in _get(tree, "branches", list))
+        tree = typed(data, dict, "tree")
+        branches = tuple(_branch_from_dict(item) for item in field_of(tree, "branches", list))
         columns = tuple(column for branch in branches for column in columns_of(branch))
         keys = [column.key for column in columns]
         if len(set(keys)) != len(keys):
-            _fail("two columns have the same key")
+            fail("two columns have the same key")
 
         def key_of(number: object) -> str:
-            return keys[_index(number, len(keys), "column")]
+            return keys[index_of(number, len(keys), "column")]
 
-        tables = _tables_from_list(_get(tree, "tables", list), key_of, columns)
-        same_as = {key_of(a): key_of(b) for a, b in (_pair(item) for item in _get(tree, "same_as", list))}
+        tables = _tables_from_list(field_of(tree, "tables", list), key_of, columns)
+        same_as = {key_of(a): key_of(b) for a, b in (pair_of(item) for item in field_of(tree, "same_as", list))}
         home = {key: table.index for table in tables for key in table.columns}
         for key, other in same_as.items():
             if other in same_as or home.get(key) != home.get(other):
-                _fail(f"column {key!r} cannot be the same as {other!r}")
-        borders = tuple(_count(value, "borders") for value in _get(tree, "borders", list))
-        n_entries = _count(tree.get("num_entries"), "num_entries")
+                fail(f"column {key!r} cannot be the same as {other!r}")
+        borders = tuple(count_of(value, "borders") for value in field_of(tree, "borders", list))
+        n_entries = count_of(tree.get("num_entries"), "num_entries")
         if not borders or borders[0] != 0 or borders[-1] != n_entries or list(borders) != sorted(set(borders)):
-            _fail("the borders of the clusters are not in order")
-        rows = _rows_from_list(_get(tree, "rows", list), tables, borders)
+            fail("the borders of the clusters are not in order")
+        rows = _rows_from_list(field_of(tree, "rows", list), tables, borders)
         choices = {
-            key_of(i): _choice(value, "choices") for i, value in (_pair(item) for item in _get(tree, "choices", list))
+            key_of(i): _choice(value, "choices")
+            for i, value in (pair_of(item) for item in field_of(tree, "choices", list))
         }
         stored = [c for c in columns if c.dtype.startswith("float") and c.key not in same_as]
         for column in stored:
             if column.key not in choices:
-                _fail(f"column {column.key!r} has no grid")
-        constants = {key_of(i): _bits(text) for i, text in (_pair(item) for item in _get(tree, "constants", list))}
-        models = tuple(_model(item, tables, key_of) for item in _get(tree, "models", list))
+                fail(f"column {column.key!r} has no grid")
+        constants = {
+            key_of(i): _bits(text) for i, text in (pair_of(item) for item in field_of(tree, "constants", list))
+        }
+        paged = frozenset(keys) - same_as.keys() - constants.keys()
+        models = _models_from_list(field_of(tree, "models", list), tables, key_of, same_as, paged)
         schema = TreeSchema(
-            path=_get(tree, "path", str),
-            cycle=_count(tree.get("cycle"), "cycle"),
-            title=_get(tree, "title", str),
-            kind="RNTuple" if _get(tree, "kind", str) == "RNTuple" else "TTree",
+            path=field_of(tree, "path", str),
+            cycle=count_of(tree.get("cycle"), "cycle"),
+            title=field_of(tree, "title", str),
+            kind="RNTuple" if field_of(tree, "kind", str) == "RNTuple" else "TTree",
             num_entries=n_entries,
             branches=branches,
             columns=columns,
@@ -220,13 +222,13 @@ def layout_to_dict(layout: Layout) -> Any:
 def layout_from_dict(data: object, depth: int = 0) -> Layout:
     """Inverse of `layout_to_dict`; raises `CorruptFile`."""
     if depth > MAX_DEPTH:
-        _fail("a branch is nested too deeply")
+        fail("a branch is nested too deeply")
     if isinstance(data, list):
-        dtype, column = _pair(data)
+        dtype, column = pair_of(data)
         if dtype not in DTYPES or not isinstance(column, str):
-            _fail(f"a leaf of unknown type {dtype!r}")
+            fail(f"a leaf of unknown type {dtype!r}")
         return Values(str(dtype), column)
-    node = _typed(data, dict, "layout")
+    node = typed(data, dict, "layout")
     inner = node.get("of")
     if "list" in node:
         text = node.get("text")
@@ -234,30 +236,30 @@ def layout_from_dict(data: object, depth: int = 0) -> Layout:
         if text not in (None, "utf8", "bytes") or (
             text and not (isinstance(content, Values) and content.dtype == "uint8")
         ):
-            _fail(f"text of unknown kind {text!r}")
-        return ListLayout(_get(node, "list", str), content, text, _array(node, "set", "bitset"))
+            fail(f"text of unknown kind {text!r}")
+        return ListLayout(field_of(node, "list", str), content, text, _array(node, "set", "bitset"))
     if "regular" in node:
-        return RegularLayout(_count(node["regular"], "size"), layout_from_dict(inner, depth + 1))
+        return RegularLayout(count_of(node["regular"], "size"), layout_from_dict(inner, depth + 1))
     if "record" in node:
         fields = tuple(
-            (_typed(key, str, "field"), layout_from_dict(content, depth + 1))
-            for key, content in (_pair(item) for item in _get(node, "record", list))
+            (typed(key, str, "field"), layout_from_dict(content, depth + 1))
+            for key, content in (pair_of(item) for item in field_of(node, "record", list))
         )
         name = node.get("name")
         is_tuple = node.get("tuple") is True
         return RecordLayout(fields, name if isinstance(name, str) else None, is_tuple, _array(node, "sorted_map"))
     if "option" in node:
-        return OptionLayout(_get(node, "option", str), layout_from_dict(inner, depth + 1))
+        return OptionLayout(field_of(node, "option", str), layout_from_dict(inner, depth + 1))
     if "union" in node:
-        contents = _typed(inner, list, "union")
-        return UnionLayout(_get(node, "union", str), tuple(layout_from_dict(item, depth + 1) for item in contents))
-    return _fail("a layout of unknown kind")
+        contents = typed(inner, list, "union")
+        return UnionLayout(field_of(node, "union", str), tuple(layout_from_dict(item, depth + 1) for item in contents))
+    return fail("a layout of unknown kind")
 
 
 def _array(node: dict[str, Any], *allowed: str) -> str | None:
     array = node.get("array")
     if array is not None and array not in allowed:
-        _fail(f"an array of unknown kind {array!r:.40}")
+        fail(f"an array of unknown kind {array!r:.40}")
     return array
 
 
@@ -272,12 +274,12 @@ def _branch_to_dict(branch: Branch) -> dict[str, Any]:
 
 
 def _branch_from_dict(data: object) -> Branch:
-    node = _typed(data, dict, "branch")
+    node = typed(data, dict, "branch")
     counter = node.get("count_branch")
     return Branch(
-        _get(node, "name", str),
-        _get(node, "type", str),
-        _get(node, "title", str),
+        field_of(node, "name", str),
+        field_of(node, "type", str),
+        field_of(node, "title", str),
         layout_from_dict(node.get("layout")),
         counter if isinstance(counter, str) else None,
     )
@@ -300,37 +302,37 @@ def _tables_from_list(
     tables: list[Table] = []
     seen: set[str] = set()
     for i, item in enumerate(data):
-        node = _typed(item, dict, "table")
+        node = typed(item, dict, "table")
         parent, kind = node.get("parent"), node.get("kind")
         if kind not in _KINDS or (kind == "entries") != (i == 0):
-            _fail(f"table {i} cannot be of kind {kind!r:.40}")
+            fail(f"table {i} cannot be of kind {kind!r:.40}")
         if i == 0:
-            parent = -1 if parent == -1 else _fail("the first table has a parent")
+            parent = -1 if parent == -1 else fail("the first table has a parent")
         else:
-            parent = _index(parent, i, "table before its children")
+            parent = index_of(parent, i, "table before its children")
         counts = node.get("counts")
-        keys = tuple(key_of(k) for k in _get(node, "columns", list))
+        keys = tuple(key_of(k) for k in field_of(node, "columns", list))
         if seen.intersection(keys):
-            _fail("a column belongs to two tables")
+            fail("a column belongs to two tables")
         seen.update(keys)
         counts_key = None if counts is None else key_of(counts)
         if kind in ("list", "variant") and (counts_key is None or counts_key not in tables[parent].columns):
-            _fail(f"table {i} has no counts in its parent")
-        size = _count(node.get("size"), "size")
-        tables.append(Table(i, _get(node, "name", str), parent, kind, counts_key, size, keys))
+            fail(f"table {i} has no counts in its parent")
+        size = count_of(node.get("size"), "size")
+        tables.append(Table(i, field_of(node, "name", str), parent, kind, counts_key, size, keys))
     if not tables or seen != {column.key for column in columns}:
-        _fail("the tables do not hold every column once")
+        fail("the tables do not hold every column once")
     return tuple(tables)
 
 
 def _rows_from_list(
     data: list[Any], tables: tuple[Table, ...], borders: tuple[int, ...]
 ) -> tuple[tuple[int, ...], ...]:
-    rows = tuple(tuple(_count(n, "rows") for n in _typed(row, list, "rows")) for row in data)
+    rows = tuple(tuple(count_of(n, "rows") for n in typed(row, list, "rows")) for row in data)
     if len(rows) != len(tables) or any(len(row) != len(borders) - 1 for row in rows):
-        _fail("the numbers of rows do not fit the clusters")
+        fail("the numbers of rows do not fit the clusters")
     if any(n > MAX_CLUSTER_ROWS for row in rows for n in row):
-        _fail("a cluster claims too many rows")
+        fail("a cluster claims too many rows")
     for table in tables:
         if table.kind == "entries":
             expected = tuple(b - a for a, b in pairwise(borders))
@@ -339,62 +341,57 @@ def _rows_from_list(
         else:
             continue
         if rows[table.index] != expected:
-            _fail(f"the rows of table {table.name!r} do not fit its parent")
+            fail(f"the rows of table {table.name!r} do not fit its parent")
     return rows
 
 
-def _model(data: object, tables: tuple[Table, ...], key_of: Callable[[object], str]) -> ModelEntry:
-    node = _typed(data, dict, "model")
-    table = _index(node.get("table"), len(tables), "table")
-    keys = tuple(key_of(k) for k in _get(node, "columns", list))
-    if not set(keys) <= set(tables[table].columns):
-        _fail("a model codes columns of another table")
-    return ModelEntry(_get(node, "section", str), table, keys)
+def _model_to_dict(model: ModelEntry, number: Mapping[str, int]) -> dict[str, Any]:
+    out = {"section": model.section, "table": model.table, "columns": [number[key] for key in model.columns]}
+    return out | ({"context": [context_to_list(one, number) for one in model.context]} if model.context else {})
+
+
+def _models_from_list(
+    data: list[Any],
+    tables: tuple[Table, ...],
+    key_of: Callable[[object], str],
+    same_as: Mapping[str, str],
+    paged: frozenset[str],
+) -> tuple[ModelEntry, ...]:
+    models: list[ModelEntry] = []
+    sets = [
+        (node, tuple(key_of(k) for k in field_of(node, "columns", list)))
+        for node in (typed(item, dict, "model") for item in data)
+    ]
+    coded_later = {key for _, keys in sets for key in keys}
+    seen: set[str] = set()
+    for node, keys in sets:
+        table = index_of(node.get("table"), len(tables), "table")
+        if not set(keys) <= set(tables[table].columns):
+            fail("a model codes columns of another table")
+        if seen.intersection(keys):
+            fail("a column is coded by two models")
+        seen.update(keys)
+        context = context_from_list(node.get("context", []), table, tables, key_of)
+        for one in context:
+            for key in one.needs(tables, table):
+                if same_as.get(key, key) in coded_later:
+                    fail(f"the model of table {tables[table].name!r} needs column {key!r}, which is decoded after it")
+            if not {one.column, one.index or one.column} <= paged:
+                fail(f"the model of table {tables[table].name!r} takes context from columns without pages")
+        coded_later.difference_update(keys)
+        models.append(ModelEntry(field_of(node, "section", str), table, keys, context))
+    return tuple(models)
 
 
 def _choice(data: object, where: str) -> Choice:
     try:
-        return Choice.from_dict(_typed(data, dict, where))
+        return Choice.from_dict(typed(data, dict, where))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        _fail(f"a grid cannot be read: {error}")
+        fail(f"a grid cannot be read: {error}")
 
 
 def _bits(text: object) -> int:
-    value = _typed(text, str, "constants")
+    value = typed(text, str, "constants")
     if len(value) > 24 or not value.removeprefix("-").isascii() or not value.removeprefix("-").isdigit():
-        _fail(f"a constant {value[:24]!r} is no integer")
+        fail(f"a constant {value[:24]!r} is no integer")
     return int(value)
-
-
-def _pair(item: object) -> tuple[Any, Any]:
-    pair = _typed(item, list, "pair")
-    if len(pair) != 2:
-        _fail("a pair does not have two elements")
-    return pair[0], pair[1]
-
-
-def _get(node: dict[str, Any], key: str, kind: type[T]) -> T:
-    return _typed(node.get(key), kind, key)
-
-
-def _typed(value: object, kind: type[T], what: str) -> T:
-    if not isinstance(value, kind):
-        _fail(f"{what!r} should be {kind.__name__}, not {type(value).__name__}")
-    return value
-
-
-def _count(value: object, what: str) -> int:
-    if type(value) is not int or not 0 <= value <= MAX_ROWS:
-        _fail(f"{what!r} is not a number from 0 to {MAX_ROWS}: {value!r:.40}")
-    return value
-
-
-def _index(value: object, n: int, what: str) -> int:
-    if type(value) is not int or not 0 <= value < n:
-        _fail(f"there is no {what} {value!r:.40}")
-    return value
-
-
-def _fail(reason: str) -> NoReturn:
-    msg = f"the header contradicts itself: {reason}"
-    raise CorruptFile(msg, section="meta")

@@ -16,7 +16,8 @@ from ._optional import need
 from .bounds import Plan, quantise
 from .encoding import Latents, known_columns, value_functions
 from .errors import ModelError
-from .modelfile import TrainedTable, fits
+from .linking import Links, find_links, sample_context
+from .modelfile import TrainedTable, fits, used_columns
 from .preparing import Prepared
 from .scanning import Scan
 from .table import Table
@@ -92,7 +93,8 @@ def learn(
     Returns
     -------
     list of (int, TrainedTable)
-        Index of the table, and its model. Tables that are smaller without a model are absent.
+        Index of the table, and its model, each behind those that it needs. Tables that are smaller without a model are
+        absent.
     """
     tables = [table for table in prepared.schema.tables if _worthwhile(prepared, table)]
     if not tables:
@@ -112,6 +114,7 @@ def learn(
 def _learn(
     prepared: Prepared, tables: Sequence[Table], training: Training, workers: int, progress: Callable[[int, int], None]
 ) -> list[tuple[int, TrainedTable]]:
+    links = find_links(prepared, tables)
     settings = _settings(prepared, tables, training, workers)
     steps = _Steps(sum(s.steps for s in settings), progress)
     # Finding parents and hints comes first and takes a while.
@@ -119,7 +122,7 @@ def _learn(
     # The longest first, so that no core is left with it at the end.
     order = sorted(range(len(tables)), key=lambda i: -settings[i].steps * _columns(prepared, tables[i]))
     with ThreadPoolExecutor(workers) as executor:
-        futures = {i: executor.submit(_fit, prepared, tables[i], settings[i], steps) for i in order}
+        futures = {i: executor.submit(_fit, prepared, tables[i], links, settings[i], steps) for i in order}
         try:
             done, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
             for future in done:
@@ -130,7 +133,8 @@ def _learn(
             for future in futures.values():
                 future.cancel()
             raise
-    return [(tables[i].index, model) for i in range(len(tables)) if (model := fitted[i]) is not None]
+    models = {tables[i].index: model for i, model in fitted.items() if model is not None}
+    return [(index, models[index]) for index in links.order if index in models]
 
 
 class _Stopped(Exception):
@@ -153,31 +157,38 @@ class _Steps:
         self._progress(sum(self._done.values()), self._total)
 
 
-def _fit(prepared: Prepared, table: Table, settings: TrainSettings, steps: _Steps) -> TrainedTable | None:
+def _fit(prepared: Prepared, table: Table, links: Links, settings: TrainSettings, steps: _Steps) -> TrainedTable | None:
     from .training.fit import fit
 
-    sample = {key: prepared.sample[key] for key in table.columns if key in prepared.sample}
+    context = links.context.get(table.index, ())
+    indices = links.indices(table.index)
+    stored = [key for key in table.columns if key in prepared.sample]
+    sample = {key: prepared.sample[key] for key in stored if key not in indices}
     counts = prepared.sample_counts.get(table.index)
     known = known_columns(counts, ("@index", "@counts")) if counts is not None else {}
+    known |= {key: prepared.sample[key] for key in indices}
+    known |= {one.name: sample_context(prepared, table, one) for one in context}
     result = fit(
         sample,
         known=known,
         plain_bits={key: prepared.plain_bits[key] for key in sample},
         n_rows_total=prepared.rows[table.index],
         settings=settings,
-        to_values=value_functions(sample, prepared.choices),
+        to_values=value_functions([*sample, *(one.name for one in context)], prepared.choices, context),
         progress=partial(steps.tell, table.index),
     )
     steps.tell(table.index, settings.steps)
     if result.coder is None:
         return None
-    used = [k for k in (*result.coder.names, *result.coder.inputs) if not k.startswith("@")]
+    context = tuple(one for one in context if one.name in result.coder.inputs)
+    used = used_columns(result.coder, context)
     dtypes = {column.key: column.dtype for column in prepared.schema.columns}
     return TrainedTable(
         tree=prepared.schema.path,
         table=table.name,
         dtypes={key: dtypes[key] for key in used},
         choices={key: prepared.choices[key] for key in used if key in prepared.choices},
+        context=context,
         coder=result.coder,
         encoder=result.encoder,
         steps=settings.steps,
@@ -194,7 +205,7 @@ def reuse(models: Sequence[TrainedTable], prepared: Prepared, scan: Scan, plan: 
     """
     out = []
     column_of = {column.key: column for column in prepared.schema.columns}
-    for model in models:
+    for number, model in enumerate(models):
         index = fits(model, prepared.schema)
         asked = {
             key: plan.bound_for(column_of[key].branch, column_of[key].dtype, column_of[key].role, tree=model.tree)
@@ -215,6 +226,11 @@ def reuse(models: Sequence[TrainedTable], prepared: Prepared, scan: Scan, plan: 
         ]
         if misfits:
             msg = f"the grids of the model of table {model.table!r} do not hold the values of {', '.join(misfits[:8])}; train a new one"
+            raise ModelError(msg)
+        late = {key for later in models[number:] for key in later.coder.names}
+        circle = [one.column for one in model.context if late.intersection(one.needs(prepared.schema.tables, index))]
+        if circle:
+            msg = f"the model of table {model.table!r} needs {', '.join(circle[:8])}, which would be decoded after it"
             raise ModelError(msg)
         out.append((index, model))
     return out

@@ -13,10 +13,11 @@ from .coding.encoder import LatentEncoder
 from .coding.learned import LearnedCoder
 from .coding.learned_bytes import coder_from_bytes, coder_to_bytes
 from .container import ContainerReader, ContainerWriter
+from .context import CONTEXT_KINDS, MAX_ITEM, ContextInput
 from .errors import CorruptFile, ModelError
 from .table import TreeSchema
 
-__all__ = ("MODEL_KIND", "TrainedTable", "fits", "load_models", "save_models")
+__all__ = ("MODEL_KIND", "TrainedTable", "fits", "load_models", "save_models", "used_columns")
 
 MODEL_KIND = "model"
 
@@ -34,9 +35,11 @@ class TrainedTable:
     tree, table
         Path of the tree and name of the table that it was trained on.
     dtypes
-        Type of each column that it codes or sees.
+        Type of each column that it codes or sees, of its own table or another.
     choices
         Bound and grid of those that are floats.
+    context
+        Inputs from other tables.
     coder
         Decoder and tables.
     encoder
@@ -49,14 +52,27 @@ class TrainedTable:
     table: str
     dtypes: Mapping[str, str]
     choices: Mapping[str, Choice]
+    context: tuple[ContextInput, ...]
     coder: LearnedCoder
     encoder: LatentEncoder | None
     steps: int
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns that it codes or sees, without those that follow from the counts."""
-        return tuple(key for key in (*self.coder.names, *self.coder.inputs) if not key.startswith("@"))
+        """Columns that it codes or sees, of its own table or another, without those that follow from the counts."""
+        return used_columns(self.coder, self.context)
+
+    @property
+    def own_columns(self) -> tuple[str, ...]:
+        """Those of its own table."""
+        return used_columns(self.coder, ())
+
+
+def used_columns(coder: LearnedCoder, context: Sequence[ContextInput]) -> tuple[str, ...]:
+    """Keys of the columns that a coder codes or sees, and of those from which its context is taken."""
+    own = [key for key in (*coder.names, *coder.inputs) if not key.startswith("@")]
+    behind = [key for one in context for key in (one.index, one.column) if key is not None]
+    return tuple(dict.fromkeys((*own, *behind)))
 
 
 def save_models(
@@ -76,6 +92,7 @@ def save_models(
                     "steps": model.steps,
                     "dtypes": dict(model.dtypes),
                     "choices": {key: choice.to_dict() for key, choice in model.choices.items()},
+                    "context": [[one.kind, one.column, one.index, one.item] for one in model.context],
                     "encoder": model.encoder is not None,
                 }
             )
@@ -106,6 +123,7 @@ def load_models(path: str | os.PathLike[str]) -> tuple[TrainedTable, ...]:
                         str(entry["table"]),
                         {str(key): str(dtype) for key, dtype in entry["dtypes"].items()},
                         {str(key): Choice.from_dict(value) for key, value in entry["choices"].items()},
+                        tuple(_context(one) for one in entry.get("context", [])),
                         coder_from_bytes(reader.section(f"model/{i}")),
                         LatentEncoder.from_bytes(reader.section(f"encoder/{i}")) if entry["encoder"] else None,
                         int(entry["steps"]),
@@ -115,6 +133,14 @@ def load_models(path: str | os.PathLike[str]) -> tuple[TrainedTable, ...]:
             msg = f"{path}: a model cannot be read: {error}"
             raise CorruptFile(msg, section="meta") from error
     return tuple(models)
+
+
+def _context(data: Any) -> ContextInput:
+    kind, column, index, item = data
+    if kind not in CONTEXT_KINDS or not 0 <= int(item) <= MAX_ITEM:
+        msg = f"context of unknown kind {kind!r:.40}"
+        raise ValueError(msg)
+    return ContextInput(kind, str(column), None if index is None else str(index), int(item))
 
 
 def fits(model: TrainedTable, schema: TreeSchema) -> int:
@@ -136,11 +162,16 @@ def fits(model: TrainedTable, schema: TreeSchema) -> int:
     if other:
         msg = f"the model of table {model.table!r} does not fit tree {schema.path!r}: other types of {_some(other)}"
         raise ModelError(msg)
-    homes = {table.index for table in schema.tables if set(table.columns) & set(model.columns)}
+    homes = {table.index for table in schema.tables if set(table.columns) & set(model.own_columns)}
     if len(homes) != 1:
         msg = f"the model of table {model.table!r} does not fit tree {schema.path!r}: its columns have differing counts in this file"
         raise ModelError(msg)
-    return homes.pop()
+    home = homes.pop()
+    strange = [one.column for one in model.context if not one.fits(schema.tables, home)]
+    if strange:
+        msg = f"the model of table {model.table!r} does not fit tree {schema.path!r}: its rows cannot look at {_some(strange)} in this file"
+        raise ModelError(msg)
+    return home
 
 
 def _some(names: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .archive import ARCHIVE_KIND, LEARNED_FEATURE
+from .archive import ARCHIVE_KIND, CONTEXT_FEATURE, LEARNED_FEATURE
 from .bounds import Plan
 from .coding.learned_bytes import coder_to_bytes
 from .coding.plain import encode_bytes
@@ -149,7 +149,7 @@ def compress(
                 writer.add_section("objects", encode_bytes(objects))
             meta = {
                 "kind": ARCHIVE_KIND,
-                "required_features": [LEARNED_FEATURE] if total.models else [],
+                "required_features": [LEARNED_FEATURE] * (total.models > 0) + [CONTEXT_FEATURE] * total.context,
                 "source": {"name": Path(opened.path).name, "bytes": opened.size, "uuid": opened.uuid},
                 "writer": writer_info(),
                 "settings": {
@@ -271,6 +271,7 @@ class _Totals:
     steps: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     models: int = 0
+    context: bool = False
 
 
 class _Clock:
@@ -331,7 +332,8 @@ class _TreeJob:
         for table, model in models:
             name = f"model/{total.models}"
             writer.add_section(name, coder_to_bytes(model.coder))
-            entries.append(ModelEntry(name, table, model.coder.names))
+            total.context |= bool(model.context)
+            entries.append(ModelEntry(name, table, model.coder.names, model.context))
             total.models += 1
             total.steps[f"{tree.path}:{prepared.schema.tables[table].name}"] = model.steps
         rows_so_far: list[list[int]] = [[] for _ in prepared.schema.tables]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     IntArray = NDArray[np.int64]
 
-__all__ = ("MASS_BITS", "MAX_BINS", "RANK_BITS", "RankTable", "fit_ranks")
+__all__ = ("MASS_BITS", "MAX_BINS", "MISSING", "RANK_BITS", "RankTable", "fit_ranks")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -36,6 +36,8 @@ MASS_BITS = 16
 RANK_BITS = 28
 FEWEST_BINS = 16
 MAX_BINS = 255
+# Stands for a value that a row does not have; it lies in no bin, and so has the rank of the escape.
+MISSING = -(1 << 62)
 # Inside a bin the rank is linear in the leading bits of the offset only: mass * offset stays far below 2^63.
 _OFFSET_BITS = RANK_BITS - MASS_BITS
 # A direct lookup of the bin by value costs one byte or two a possible value; beyond this a search is used.
@@ -155,6 +157,10 @@ def fit_ranks(sample: IntArray, *, max_bins: int = MAX_BINS) -> RankTable:
     max_bins
         Most bins to use, 16 to 255: eight of the widest cover all 64-bit integers, so that there is always a way.
 
+    Notes
+    -----
+    `MISSING` gets no bin: its share of the sample becomes the mass of the escape.
+
     Raises
     ------
     InputError
@@ -164,6 +170,8 @@ def fit_ranks(sample: IntArray, *, max_bins: int = MAX_BINS) -> RankTable:
         msg = f"ranks need at least one value and {FEWEST_BINS} to {MAX_BINS} bins, got {sample.size} values and {max_bins} bins"
         raise InputError(msg)
     values, counts = np.unique(sample, return_counts=True)
+    if values.size > 1 and values[0] == MISSING:
+        return _with_missing(fit_ranks(sample[sample != MISSING], max_bins=max_bins), int(counts[0]) / sample.size)
     if values.size <= max_bins:
         base, shift = values.astype(np.int64), np.zeros(values.size, np.int64)
         return RankTable(base, shift, _masses(counts.astype(np.int64)))
@@ -179,6 +187,15 @@ def fit_ranks(sample: IntArray, *, max_bins: int = MAX_BINS) -> RankTable:
     ends = [start + (1 << width) - 1 for start, width in zip(bins[0], bins[1], strict=True)]
     last = np.array([np.searchsorted(values, min(end, np.iinfo(np.int64).max), side="right") for end in ends])
     return RankTable(base, shift, _masses(below[last] - below[first]))
+
+
+def _with_missing(table: RankTable, share: float) -> RankTable:
+    """The same bins, with `share` of the mass in the escape."""
+    n_bins = table.n_bins
+    free = (1 << MASS_BITS) - n_bins - 1
+    mass = np.append(table.mass[:-1] - 1, 0) * round((1.0 - share) * free) // free + 1
+    mass[-1] += (1 << MASS_BITS) - int(mass.sum())
+    return RankTable(table.base, table.shift, mass)
 
 
 def _cut(

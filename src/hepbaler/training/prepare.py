@@ -40,6 +40,7 @@ _LEAST_SEEN_BITS = 0.005
 _MODEL_SHARE = 0.02
 _WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128)
 _ROWS_A_BIN = 48
+_MOST_SEEN_BINS = 64
 _ROWS_FOR_7_BITS, _ROWS_FOR_8_BITS = 150_000, 600_000
 _STRUCTURE_ROWS = 8000
 _HINT_ROWS = 8000
@@ -106,7 +107,9 @@ def prepare(
         name: np.ascontiguousarray((known if name in known else sample)[name], np.int64) for name in inputs + names
     }
     max_bins = int(np.clip(n_rows_total // _ROWS_A_BIN, 16, MAX_BINS))
-    ranks = tuple(fit_ranks(columns[name], max_bins=max_bins) for name in columns)
+    # What is only seen needs no more bins than a network can tell apart.
+    seen_bins = min(max_bins, _MOST_SEEN_BINS)
+    ranks = tuple(fit_ranks(columns[name], max_bins=seen_bins if name in inputs else max_bins) for name in columns)
     rng = np.random.default_rng(settings.seed)
     some = np.sort(rng.permutation(n_rows)[:_STRUCTURE_ROWS])
     shared = mutual_information(

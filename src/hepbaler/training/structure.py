@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     IntArray = NDArray[np.int64]
     FloatArray = NDArray[np.float64]
 
-__all__ = ("choose_parents", "mutual_information", "related")
+__all__ = ("choose_parents", "cross_information", "mutual_information", "related")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -46,9 +46,7 @@ def mutual_information(ranks: Sequence[IntArray]) -> FloatArray:
         return shared
     bits = next((bits for bits in _CELL_BITS if n_columns << bits <= _MOST_CELLS), _CELL_BITS[-1])
     n_cells = 1 << bits
-    marked = np.zeros((n_rows, n_columns * n_cells), np.float32)
-    for number, rank in enumerate(ranks):
-        marked[np.arange(n_rows), number * n_cells + (rank >> (RANK_BITS - bits))] = 1.0
+    marked = _marked(ranks, bits)
     # Counts of all pairs of cells by one matrix product, exact in float32 below 2^24 rows.
     share = marked.mean(axis=0, dtype=np.float64)
     entropy = _entropy(share.reshape(n_columns, n_cells)).sum(axis=1)
@@ -61,6 +59,29 @@ def mutual_information(ranks: Sequence[IntArray]) -> FloatArray:
         shared[number] = np.maximum(entropy[number] + entropy - both - chance, 0.0)
     np.fill_diagonal(shared, 0.0)
     return shared
+
+
+def cross_information(ranks: Sequence[IntArray], others: Sequence[IntArray]) -> FloatArray:
+    """Mutual information of each column of one set with each of another, shape (n_columns, n_others); see above."""
+    n_rows = ranks[0].size
+    left, right = _marked(ranks, _CELL_BITS[0]), _marked(others, _CELL_BITS[0])
+    n_cells = 1 << _CELL_BITS[0]
+    shape = (len(ranks), n_cells, len(others), n_cells)
+    joint = (left.T @ right).astype(np.float64).reshape(shape).transpose(0, 2, 1, 3) / n_rows
+    p, q = joint[:, 0].sum(axis=2), joint[0].sum(axis=1)
+    chance = np.outer(np.count_nonzero(p, axis=1) - 1, np.count_nonzero(q, axis=1) - 1) / (2 * n_rows * np.log(2))
+    own, other = _entropy(p).sum(axis=1)[:, None], _entropy(q).sum(axis=1)
+    shared: FloatArray = np.maximum(own + other - _entropy(joint).sum(axis=(2, 3)) - chance, 0.0)
+    return shared
+
+
+def _marked(ranks: Sequence[IntArray], bits: int) -> NDArray[np.float32]:
+    """For each row and column a one in the cell of its rank, shape (n_rows, n_columns * n_cells)."""
+    n_rows = ranks[0].size
+    marked = np.zeros((n_rows, len(ranks) << bits), np.float32)
+    for number, rank in enumerate(ranks):
+        marked[np.arange(n_rows), (number << bits) + (rank >> (RANK_BITS - bits))] = 1.0
+    return marked
 
 
 def _entropy(share: FloatArray) -> FloatArray:
