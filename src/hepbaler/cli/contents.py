@@ -70,6 +70,13 @@ def _print_tree(tree: Mapping[str, Any], *, all_columns: bool) -> None:
             for table in tree["tables"]
         ],
     )
+    ways = {"parent": "of their own", "aligned": "at the same place", "item": "at fixed places"}
+    links = [
+        f"{link['table']} sees {link['target']} {ways.get(link['kind'], 'by')}{' ' + link['index'] if link['index'] else ''}: "
+        f"{', '.join(link['columns'])}"
+        for link in tree["links"]
+    ]
+    print_lines([*links, ""] if links else [])
     columns = tree["columns"]
     if not all_columns:
         columns = sorted(columns, key=lambda column: -column["bytes"])[:_LARGEST]
