@@ -37,6 +37,8 @@ MIN_ROWS = 1_500
 # this many bytes or more.
 WORK = 120_000
 WORK_BYTES = 9_000_000
+# The part of it that goes by size; the rest goes to where columns seem to tell most about each other.
+SHARE_BY_SIZE = 0.2
 MIN_STEPS = 150
 MAX_STEPS = 6_000
 
@@ -115,7 +117,7 @@ def _learn(
     prepared: Prepared, tables: Sequence[Table], training: Training, workers: int, progress: Callable[[int, int], None]
 ) -> list[tuple[int, TrainedTable]]:
     links = find_links(prepared, tables)
-    settings = _settings(prepared, tables, training, workers)
+    settings = _settings(prepared, tables, links, training, workers)
     steps = _Steps(sum(s.steps for s in settings), progress)
     # Finding parents and hints comes first and takes a while.
     progress(0, sum(s.steps for s in settings))
@@ -253,8 +255,10 @@ def _worthwhile(prepared: Prepared, table: Table) -> bool:
     return len(stored) >= 2 and _plain_bytes(prepared, table) >= MIN_PLAIN_BYTES and in_sample >= MIN_ROWS and not text
 
 
-def _settings(prepared: Prepared, tables: Sequence[Table], training: Training, workers: int) -> list[TrainSettings]:
-    """Settings of each table: work, that is steps times columns, in proportion to what the plain coder makes of it."""
+def _settings(
+    prepared: Prepared, tables: Sequence[Table], links: Links, training: Training, workers: int
+) -> list[TrainSettings]:
+    """Settings of each table: work, that is steps times columns, mostly in proportion to what it promises to save."""
     from .training.device import find_device
     from .training.settings import TrainSettings
 
@@ -272,7 +276,11 @@ def _settings(prepared: Prepared, tables: Sequence[Table], training: Training, w
         speed = float(np.mean([n * steps_per_second(int(n), settings) for n in columns]))
         work = training.seconds * speed * workers
     work *= training.share
-    steps = np.clip(work * sizes / sizes.sum() / columns, MIN_STEPS, MAX_STEPS)
+    promise = np.array([links.promise.get(table.index, 0.0) for table in tables])
+    share = sizes / sizes.sum()
+    if promise.sum() > 0:
+        share = SHARE_BY_SIZE * share + (1 - SHARE_BY_SIZE) * promise / promise.sum()
+    steps = np.clip(work * share / columns, MIN_STEPS, MAX_STEPS)
     return [replace(settings, steps=int(n)) for n in steps]
 
 

@@ -29,11 +29,12 @@ _BINS = 64
 _LINK_BITS, _UNNAMED_LINK_BITS = 0.5, 1.5
 _LEAST_LINKED = 0.02
 # A column of another table must tell this much of some column beyond what its own table tells.
-_LEAST_BITS = 0.03
-# Every table that is looked at must be read as well: other ways than links must save this share, and are few.
-_LEAST_SHARE = 0.015
-_MOST_OTHER_WAYS = 3
-_MOST_INPUTS = 48
+_LEAST_BITS = 0.05
+# What is looked at must be read as well: other ways than links must save this share, see columns of no more bytes than
+# their own table has, and be few.
+_LEAST_SHARE = 0.025
+_MOST_OTHER_WAYS = 1
+_MOST_INPUTS = 24
 _MOST_LOOKED_AT = 24
 _ITEMS = (0, 1)
 
@@ -52,10 +53,13 @@ class Links:
         Inputs from other tables, by the index of the table that sees them.
     order
         Indices of the tables that were asked for, each behind those that it needs.
+    promise
+        Bytes that columns seem to tell about each other, by table: where training may pay most.
     """
 
     context: Mapping[int, tuple[ContextInput, ...]] = field(default_factory=dict)
     order: tuple[int, ...] = ()
+    promise: Mapping[int, float] = field(default_factory=dict)
 
     def indices(self, table: int) -> tuple[str, ...]:
         """Index columns of a table: they are coded plainly, since they must be known first."""
@@ -70,6 +74,7 @@ class _Way:
     target: int
     inputs: tuple[ContextInput, ...]
     saved_bytes: float
+    seen_bytes: float
 
 
 def find_links(prepared: Prepared, tables: Sequence[Table]) -> Links:
@@ -83,20 +88,23 @@ def find_links(prepared: Prepared, tables: Sequence[Table]) -> Links:
         Those that are trained.
     """
     ways: list[_Way] = []
+    promise: dict[int, float] = {}
     for table in tables:
         sight = _Sight(prepared, table)
         ways += sight.ways()
+        promise[table.index] = sight.promise()
     first = _Order({table.index for table in tables}, prepared)
     chosen: dict[int, list[_Way]] = {}
     for way in sorted(ways, key=lambda way: (-way.saved_bytes, way.table, way.target)):
         if first.allows(way.table, way.target):
             first.add(way.table, way.target)
             chosen.setdefault(way.table, []).append(way)
+            promise[way.table] += way.saved_bytes
     context = {}
     for table in tables:
         inputs = [one for way in chosen.get(table.index, ()) for one in way.inputs]
         context[table.index] = tuple(inputs[:_MOST_INPUTS])
-    return Links(context, first.order())
+    return Links(context, first.order(), promise)
 
 
 class _Order:
@@ -153,6 +161,11 @@ class _Sight:
             np.fill_diagonal(self._inside, 0.0)
         self._bytes = sum(prepared.plain_bits[key] for key in self._own) * prepared.rows[table.index] / 8
 
+    def promise(self) -> float:
+        """About how many bytes the columns of the table tell about each other."""
+        told = np.minimum(self._inside.max(axis=1, initial=0.0), [self._prepared.plain_bits[key] for key in self._own])
+        return float(told.sum()) * self._prepared.rows[self._table.index] / 8
+
     def ways(self) -> list[_Way]:
         """The ways that this table may look and that seem to save something."""
         tables = self._prepared.schema.tables
@@ -179,7 +192,11 @@ class _Sight:
             if other.index not in linked:
                 out.append(self._way(other, "aligned"))
                 out.append(self._way(other, "item"))
-        others = [way for way in out if way is not None and way.saved_bytes > _LEAST_SHARE * self._bytes]
+        others = [
+            way
+            for way in out
+            if way is not None and way.saved_bytes > _LEAST_SHARE * self._bytes and way.seen_bytes <= self._bytes
+        ]
         return links + sorted(others, key=lambda way: -way.saved_bytes)[:_MOST_OTHER_WAYS]
 
     def _link(self, index: str, other: Table) -> _Way | None:
@@ -213,7 +230,7 @@ class _Sight:
             number = self._own.index(index)
             more = across - self._inside[:, number][:, None]
             more[number] = 0.0
-            named = _named(_Way(0, other.index, tuple(inputs[:1]), 0.0), prepared.schema.tables)
+            named = _named(_Way(0, other.index, tuple(inputs[:1]), 0.0, 0.0), prepared.schema.tables)
             if float(more.max()) < (_LINK_BITS if named else _UNNAMED_LINK_BITS):
                 return None
         worth = more.max(axis=0)
@@ -222,7 +239,9 @@ class _Sight:
             return None
         gain = np.minimum(more[:, kept].max(axis=1), [prepared.plain_bits[key] for key in self._own])
         saved = float(np.maximum(gain, 0.0).sum()) * prepared.rows[self._table.index] / 8
-        return _Way(self._table.index, other.index, tuple(inputs[i] for i in kept), saved)
+        chosen = tuple(inputs[i] for i in kept)
+        seen = sum(prepared.plain_bits[key] for key in {one.column for one in chosen}) * prepared.rows[other.index] / 8
+        return _Way(self._table.index, other.index, chosen, saved, seen)
 
     def _information(self, own: Sequence[str], others: Sequence[IntArray]) -> FloatArray:
         from .training.structure import cross_information
@@ -241,9 +260,13 @@ def _part(prepared: Prepared, table: Table) -> Prepared:
     counts = prepared.sample_counts.get(table.index)
     n_parents = n_rows // table.size if table.kind == "regular" and table.size else 0
     n_parents = counts.size if counts is not None else n_parents
+    rng = np.random.default_rng(0)
+    if table.kind not in ("list", "regular") and n_rows:
+        rows = np.sort(rng.permutation(n_rows)[:_ROWS])
+        held = {key: prepared.sample[key] for key in table.columns if key in prepared.sample}
+        return replace(prepared, sample={key: values[rows] for key, values in held.items()}, sample_counts={})
     if n_rows == 0 or n_parents == 0 or (counts is not None and int(counts.sum()) != n_rows):
         return replace(prepared, sample={}, sample_counts={})
-    rng = np.random.default_rng(0)
     chosen = np.zeros(n_parents, np.bool_)
     chosen[rng.permutation(n_parents)[: max(1, n_parents * _ROWS // max(n_rows, _ROWS))]] = True
     sample: dict[str, IntArray] = {}
