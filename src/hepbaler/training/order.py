@@ -78,6 +78,8 @@ def sums_last(
         if slot in values and ranks[slot].n_bins >= _LEAST_BINS
     }
     left = list(range(len(slots)))
+    # What other tables tell is known from the start: who follows from it alone need not wait for anything.
+    context = {slot for slot in range(first) if slots[slot].startswith("@")}
     pending = [slot for slot, scale in scales.items() if scale is not None]
     last: list[int] = []
     for _ in range(_MOST_ROUNDS):
@@ -86,7 +88,9 @@ def sums_last(
             scale = scales[slot]
             if scale is None:
                 continue
-            terms = possible_terms(slots, values, related(slot, [other for other in left if other != slot], shared))
+            terms = possible_terms(
+                slots, values, related(slot, [o for o in left if o != slot and o not in context], shared)
+            )
             gains[slot] = possible_gain(values[slot], ranks[slot], few[slots[slot]], scale, terms, values)
         pending = [slot for slot in pending if gains[slot] >= _LEAST_GAIN_BITS]
         if not pending:
