@@ -25,7 +25,9 @@ def test_names_are_listed_without_loading_them():
     assert loaded_by("import hepbaler; dir(hepbaler); hepbaler.errors.BoundError; hepbaler.__version__") == set()
 
 
-@pytest.mark.parametrize("verb", ["", "compress", "decompress", "info", "verify", "evaluate", "analyse", "plan", "train", "sample"])
+@pytest.mark.parametrize(
+    "verb", ["", "compress", "decompress", "info", "verify", "evaluate", "analyse", "plan", "train", "sample"]
+)
 def test_help_is_light(verb):
     code = "import sys; from hepbaler.cli import main; main([*sys.argv[1:], '--help'])"
     assert loaded_by(code, *([verb] if verb else [])) == set()
