@@ -16,13 +16,15 @@ from .tree import Tree
 if TYPE_CHECKING:
     import os
 
-__all__ = ("ARCHIVE_KIND", "CONTEXT_FEATURE", "LEARNED_FEATURE", "Archive", "open")
+__all__ = ("ARCHIVE_KIND", "CONTEXT_FEATURE", "FEATURES", "LEARNED_FEATURE", "Archive", "open")
 
 ARCHIVE_KIND = "archive"
 # A reader that does not know this word cannot decode the columns of a model.
 LEARNED_FEATURE = "learned/1"
 # Nor can one that does not know this word, where models see other tables.
 CONTEXT_FEATURE = "context/1"
+# All that this reader knows.
+FEATURES = (LEARNED_FEATURE, CONTEXT_FEATURE)
 
 
 def __dir__() -> tuple[str, ...]:
@@ -56,7 +58,7 @@ def open(path: str | os.PathLike[str] | bytes, **storage_options: Any) -> Archiv
     >>> with hepbaler.open("events.root.hbal") as archive:  # doctest: +SKIP
     ...     jets = archive["Events"].arrays(filter_name="Jet_*", entry_stop=1000)
     """
-    return Archive(ContainerReader(path, storage_options or None, features=[LEARNED_FEATURE, CONTEXT_FEATURE]))
+    return Archive(ContainerReader(path, storage_options or None, features=FEATURES))
 
 
 class Archive(Mapping[str, Any]):

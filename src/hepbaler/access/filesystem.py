@@ -19,7 +19,7 @@ import fsspec
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
 from hepbaler.access.virtual import VirtualFile
-from hepbaler.archive import LEARNED_FEATURE, Archive
+from hepbaler.archive import FEATURES, Archive
 from hepbaler.caching import CACHE_BYTES
 from hepbaler.container import ContainerReader, FileSystemSource, LocalSource
 
@@ -208,7 +208,7 @@ def _opened(fs: AbstractFileSystem, path: str, cache_bytes: int) -> VirtualFile:
             f"hepbaler://events.root:{tree}::{fs.unstrip_protocol(archive + _SUFFIX)}, or say {{url: {tree!r}}}"
         )
         raise FileNotFoundError(msg) from error
-    reader = ContainerReader(source, features=[LEARNED_FEATURE])
+    reader = ContainerReader(source, features=FEATURES)
     file = VirtualFile(Archive(reader), cache_bytes)
     with _open_lock:
         file = _open_files.setdefault(key, file)
