@@ -1,0 +1,53 @@
+"""Write the golden archives that do not exist yet, from the samples; what was written once is history and stays.
+
+A golden archive must be readable for ever, and to the same bits: `digests.json` holds the XXH3 of every column.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import xxhash
+
+import hepbaler
+
+HERE = Path(__file__).parent
+SAMPLES = HERE.parents[2] / "examples" / "data"
+ARCHIVES = {
+    "archive_plain.hbal": ("ttbar_genjets_sample.root", {"use_model": False, "keep": ["GenJet_p4_*", "nGenJet"]}),
+    "archive_learned.hbal": (
+        "ttbar_sample.root",
+        {"train_steps": 60, "keep": ["*Jet_pt", "*Jet_eta", "Jet_phi", "*Idx"]},
+    ),
+}
+
+
+def digests(path: Path) -> dict[str, str]:
+    """XXH3 of the values of each branch, and of their counts."""
+    out = {}
+    with hepbaler.open(path) as archive:
+        for tree in archive.trees.values():
+            for name, array in ((name, tree[name].array()) for name in tree):
+                values = np.asarray(ak.flatten(array, axis=None))
+                counts = np.asarray(ak.num(array)) if array.ndim > 1 else np.empty(0, np.int64)
+                little = values.astype(values.dtype.newbyteorder("<")).tobytes() + counts.astype("<i8").tobytes()
+                out[f"{tree.object_path}:{name}"] = xxhash.xxh3_64_hexdigest(little)
+    return out
+
+
+def main() -> None:
+    """Write what is missing."""
+    known = HERE / "digests.json"
+    found = json.loads(known.read_text()) if known.exists() else {}
+    for name, (sample, options) in ARCHIVES.items():
+        if not (HERE / name).exists():
+            hepbaler.compress(SAMPLES / sample, HERE / name, **options)
+            found[name] = digests(HERE / name)
+    known.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

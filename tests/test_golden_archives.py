@@ -1,0 +1,33 @@
+"""Archives of the past are read for ever, and to the same bits on every machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+import hepbaler
+
+FOLDER = Path(__file__).parent / "golden" / "v1"
+DIGESTS = json.loads((FOLDER / "digests.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def digests():
+    spec = importlib.util.spec_from_file_location("make_archives", FOLDER / "make_archives.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.digests
+
+
+@pytest.mark.parametrize("name", sorted(DIGESTS))
+def test_every_bit_is_as_it_was(name, digests):
+    assert digests(FOLDER / name) == DIGESTS[name]
+
+
+def test_one_of_them_has_a_model_that_looks_at_other_tables():
+    with hepbaler.open(FOLDER / "archive_learned.hbal") as archive:
+        models = archive["Events"].header.models
+    assert any(model.context for model in models)
