@@ -40,7 +40,7 @@ WORK_BYTES = 9_000_000
 # The part of it that goes by size; the rest goes to where columns seem to tell most about each other.
 SHARE_BY_SIZE = 0.2
 MIN_STEPS = 150
-MAX_STEPS = 6_000
+MAX_STEPS = 3_000
 
 # More than this share of values outside the grid of a given model means that it was trained for something else.
 MAX_MISFIT = 0.02
