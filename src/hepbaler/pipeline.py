@@ -28,6 +28,7 @@ from .preparing import Prepared, prepare
 from .reading import Source, SourceTree, open_source
 from .reports import CompressReport, TableReport
 from .scanning import read_columns, scan
+from .table import Table
 from .version import __version__
 
 __all__ = (
@@ -37,6 +38,7 @@ __all__ = (
     "cannot_carry",
     "compress",
     "select_trees",
+    "table_report",
     "writer_info",
 )
 
@@ -373,26 +375,29 @@ class _TreeJob:
         sizes: np.ndarray[Any, np.dtype[np.int64]],
     ) -> list[TableReport]:
         slots = header.slots()
-        itemsize = {c.key: c.raw_itemsize for c in prepared.schema.columns}
         out = []
         for table in prepared.schema.tables:
-            rows = prepared.rows[table.index]
-            stored = [key for key in table.columns if key in prepared.plain_bits]
             own = [(i, model) for i, (index, model) in enumerate(models) if index == table.index]
-            n_bytes = int(sum(sizes[slots[key]] for key in stored))
+            n_bytes = int(sum(sizes[slots[key]] for key in table.columns))
             for i, model in own:
                 n_bytes += int(sizes[slots[f"@latents/{i}"]]) + len(coder_to_bytes(model.coder))
-            out.append(
-                TableReport(
-                    tree=prepared.schema.path,
-                    name=table.name,
-                    rows=rows,
-                    columns=len(table.columns),
-                    stored=len(stored),
-                    learned=sum(len(model.coder.columns) for _, model in own),
-                    raw_bytes=sum(rows * itemsize[key] for key in table.columns),
-                    plain_bytes=int(sum(prepared.plain_bits[key] * rows / 8 for key in stored)),
-                    archive_bytes=n_bytes,
-                )
-            )
+            out.append(table_report(prepared, table, sum(len(model.coder.names) for _, model in own), n_bytes))
         return out
+
+
+def table_report(prepared: Prepared, table: Table, learned: int, archive_bytes: int) -> TableReport:
+    """What became of a table: `learned` columns by a model, `archive_bytes` in all."""
+    itemsize = {column.key: column.raw_itemsize for column in prepared.schema.columns}
+    rows = prepared.rows[table.index]
+    stored = [key for key in table.columns if key in prepared.plain_bits]
+    return TableReport(
+        tree=prepared.schema.path,
+        name=table.name,
+        rows=rows,
+        columns=len(table.columns),
+        stored=len(stored),
+        learned=learned,
+        raw_bytes=sum(rows * itemsize[key] for key in table.columns),
+        plain_bytes=int(sum(prepared.plain_bits[key] * rows / 8 for key in stored)),
+        archive_bytes=archive_bytes,
+    )

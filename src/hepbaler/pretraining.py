@@ -17,7 +17,7 @@ from .container import check_target
 from .errors import InputError, ModelError, UnreadableBranches
 from .learning import Training, learn
 from .modelfile import TrainedTable, save_models
-from .pipeline import CLUSTER_BYTES, Progress, cannot_carry, select_trees, writer_info
+from .pipeline import CLUSTER_BYTES, Progress, cannot_carry, select_trees, table_report, writer_info
 from .preparing import prepare
 from .reading import SourceTree, open_source
 from .reports import TableReport, TrainReport
@@ -110,21 +110,8 @@ def train(
             models += [model for _, model in learned]
             for index, model in learned:
                 table = prepared.schema.tables[index]
-                stored = [key for key in table.columns if key in prepared.sample]
-                rows = prepared.rows[index]
-                tables.append(
-                    TableReport(
-                        tree=name,
-                        name=table.name,
-                        rows=rows,
-                        columns=len(table.columns),
-                        stored=len(stored),
-                        learned=len(model.coder.names),
-                        raw_bytes=0,
-                        plain_bytes=int(sum(prepared.plain_bits[key] * rows / 8 for key in stored)),
-                        archive_bytes=len(coder_to_bytes(model.coder)),
-                    )
-                )
+                n_bytes = len(coder_to_bytes(model.coder))
+                tables.append(table_report(prepared, table, len(model.coder.names), n_bytes))
     if not models:
         msg = f"no table of {', '.join(paths[:3])} is large enough for a model to be smaller than plain coding"
         raise ModelError(msg)

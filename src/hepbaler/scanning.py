@@ -41,17 +41,11 @@ class Scan:
         Of each column, over every value of the tree.
     sample
         Values of each column in a subset of entries, aligned as in the tree.
-    sample_entries
-        Entries in the sample.
-    raw_bytes
-        Size of all columns as plain arrays.
     """
 
     columns: tuple[Column, ...]
     facts: Mapping[str, ColumnFacts]
     sample: Mapping[str, Array]
-    sample_entries: int
-    raw_bytes: int
 
 
 def read_columns(tree: SourceTree | ChainedTree, start: int, stop: int) -> dict[str, Array]:
@@ -90,7 +84,6 @@ def scan(
     columns = tuple(column for branch in tree.branches for column in columns_of(branch))
     facts = {column.key: ColumnFacts(column.dtype) for column in columns}
     pieces: dict[str, list[Array]] = {column.key: [] for column in columns}
-    entries = 0
     raw_bytes = 0
     sampled_bytes = 0
     for start, stop in clusters:
@@ -109,14 +102,13 @@ def scan(
         if n and n_bytes * take / n <= max(room, 0):
             first = start + int(random.integers(0, n - take + 1))
             sampled_bytes += _take(tree, read, n, first - start, take, pieces)
-            entries += take
         if progress is not None:
             progress(stop)
     sample = {
         column.key: np.concatenate(pieces[column.key]) if pieces[column.key] else np.empty(0, column.dtype)
         for column in columns
     }
-    return Scan(columns, facts, sample, entries, raw_bytes)
+    return Scan(columns, facts, sample)
 
 
 def _take(
