@@ -47,9 +47,21 @@ MAY_IMPORT = {
     "expressions": set(),
     "libraries": set(),
     "branches": {"libraries", "table"},
-    "tree": {"table", "layouts", "branches", "caching", "container", "decoding", "expressions", "header", "libraries"},
+    "segments": {"bounds", "decoding", "fields", "grouping", "header", "table"},
+    "tree": {
+        "table",
+        "layouts",
+        "branches",
+        "caching",
+        "container",
+        "decoding",
+        "expressions",
+        "header",
+        "libraries",
+        "segments",
+    },
     "manyfiles": {"archive", "libraries", "tree"},
-    "archive": {"coding", "container", "header", "tree", "describing"},
+    "archive": {"coding", "container", "tree", "describing", "segments"},
     "describing": {"archive", "header"},
     "decompressing": {"archive", "container", "restoring", "tree"},
     "verifying": {"archive", "bounds", "header", "layouts", "reading", "table", "tree"},
@@ -70,7 +82,7 @@ MAY_IMPORT = {
     "evaluationpage": {"analysis", "judging"},
 }
 # The parts above meet in these.
-ABOVE = {"pipeline", "planning", "pretraining", "access", "torch", "cli", "__main__", "__init__"}
+ABOVE = {"pipeline", "planning", "pretraining", "merging", "access", "torch", "cli", "__main__", "__init__"}
 ONLY_FOR = {
     "cli": {"__main__"},
     "access": {"torch", "__init__"},

@@ -24,6 +24,7 @@ NAMES = [
     "evaluate",
     "iterate",
     "make_plan",
+    "merge",
     "nanoevents",
     "num_entries",
     "open",

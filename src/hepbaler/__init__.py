@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .decompressing import decompress
     from .judging import evaluate
     from .manyfiles import concatenate, iterate, num_entries
+    from .merging import merge
     from .pipeline import compress
     from .planning import make_plan
     from .pretraining import train
@@ -42,6 +43,7 @@ __all__ = (
     "evaluate",
     "iterate",
     "make_plan",
+    "merge",
     "nanoevents",
     "num_entries",
     "open",
@@ -66,6 +68,7 @@ _HOMES = {
     "evaluate": "judging",
     "iterate": "manyfiles",
     "make_plan": "planning",
+    "merge": "merging",
     "nanoevents": "access.nanoevents",
     "num_entries": "manyfiles",
     "open": "archive",

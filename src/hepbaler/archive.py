@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from .coding.plain import decode_bytes
 from .container import ContainerReader
 from .errors import ColumnNotFound, CorruptFile, UnsupportedFeature
-from .header import TreeHeader
+from .segments import SEGMENTS_FEATURE, segments_from_list
 from .tree import Tree
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ LEARNED_FEATURE = "learned/1"
 # Nor can one that does not know this word, where models see other tables.
 CONTEXT_FEATURE = "context/1"
 # All that this reader knows.
-FEATURES = (LEARNED_FEATURE, CONTEXT_FEATURE)
+FEATURES = (LEARNED_FEATURE, CONTEXT_FEATURE, SEGMENTS_FEATURE)
 
 
 def __dir__() -> tuple[str, ...]:
@@ -82,12 +82,13 @@ class Archive(Mapping[str, Any]):
             msg = f"{reader.name}: the header does not describe every tree"
             raise CorruptFile(msg, section="meta")
         self._trees: dict[str, Tree] = {}
-        for number, item in enumerate(trees):
-            header = TreeHeader.from_dict(item)
-            if reader.trees[number] != (header.n_clusters, header.n_slots):
-                msg = f"{reader.name}: the pages of tree {header.schema.path!r} do not fit its header"
-                raise CorruptFile(msg, section="meta", expected=header.n_slots, found=reader.trees[number])
-            self._trees[header.schema.path] = Tree(header, reader, number)
+        for segments in segments_from_list(trees):
+            for header, number in ((segment.header, segment.number) for segment in segments):
+                if reader.trees[number] != (header.n_clusters, header.n_slots):
+                    msg = f"{reader.name}: the pages of tree {header.schema.path!r} do not fit its header"
+                    raise CorruptFile(msg, section="meta", expected=header.n_slots, found=reader.trees[number])
+            tree = Tree(segments, reader)
+            self._trees[tree.object_path] = tree
 
     @property
     def path(self) -> str:

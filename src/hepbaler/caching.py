@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .decoding import ClusterDecoder
+from .decoding import Decoder
 
 __all__ = ("CACHE_BYTES", "CachedDecoder", "ColumnCache")
 
@@ -79,7 +79,7 @@ class CachedDecoder:
         Number of the tree in the cache.
     """
 
-    def __init__(self, decoder: ClusterDecoder, cache: ColumnCache, tree: int) -> None:
+    def __init__(self, decoder: Decoder, cache: ColumnCache, tree: int) -> None:
         self._decoder = decoder
         self._cache = cache
         self._tree = tree

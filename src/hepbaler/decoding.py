@@ -18,7 +18,7 @@ from .encoding import known_columns, value_functions
 from .errors import CorruptFile
 from .header import TreeHeader
 
-__all__ = ("ClusterDecoder", "PageSource")
+__all__ = ("ClusterDecoder", "Decoder", "PageSource")
 
 Array = NDArray[Any]
 IntArray = NDArray[np.int64]
@@ -36,6 +36,22 @@ class PageSource(Protocol):
 
     def section(self, name: str) -> bytes:
         """A named section."""
+
+
+class Decoder(Protocol):
+    """What readers ask: `ClusterDecoder`, or several of them for a merged tree."""
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """Keys of the columns that models code."""
+
+    def columns(self, clusters: Sequence[int], wanted: Iterable[str]) -> list[dict[str, Array]]:
+        """See `ClusterDecoder.columns`."""
+
+    def cluster(
+        self, cluster: int, wanted: Iterable[str], before: Mapping[str, IntArray]
+    ) -> tuple[dict[str, Array], dict[str, IntArray]]:
+        """See `ClusterDecoder.cluster`."""
 
 
 class ClusterDecoder:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,16 +33,20 @@ def describe(archive: Archive) -> dict[str, Any]:
     sections = reader.bytes_by_part()
     trees = []
     pages = latents = 0
-    for number, tree in enumerate(archive.trees.values()):
-        sizes = (
-            reader.sizes(number).sum(axis=0, dtype=np.int64)
-            if tree.header.n_clusters
-            else np.zeros(tree.header.n_slots, np.int64)
-        )
-        n_columns = len(tree.header.schema.columns)
-        pages += int(sizes[:n_columns].sum())
-        latents += int(sizes[n_columns:].sum())
-        trees.append(_tree(tree.header, sizes, sections))
+    for tree in archive.trees.values():
+        parts = []
+        for segment in tree.segments:
+            header = segment.header
+            sizes = (
+                reader.sizes(segment.number).sum(axis=0, dtype=np.int64)
+                if header.n_clusters
+                else np.zeros(header.n_slots, np.int64)
+            )
+            parts.append(_Part(header, dict(zip(header.slots(), sizes.tolist(), strict=True))))
+            n_columns = len(header.schema.columns)
+            pages += int(sizes[:n_columns].sum())
+            latents += int(sizes[n_columns:].sum())
+        trees.append(_tree(tree.header, parts, sections))
     models = sum(size for name, size in sections.items() if name.startswith("section:model/"))
     objects = sections.get("section:objects", 0)
     total = reader.size
@@ -78,21 +84,21 @@ def _ratio(before: object, after: int) -> float | None:
     return before / after if isinstance(before, int) and after else None
 
 
-def _tree(header: TreeHeader, sizes: np.ndarray[Any, np.dtype[np.int64]], sections: dict[str, int]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Part:
+    """A segment of a tree, and the bytes of its pages by column, or by ``@latents/i``."""
+
+    header: TreeHeader
+    sizes: Mapping[str, int]
+
+
+def _tree(header: TreeHeader, parts: Sequence[_Part], sections: Mapping[str, int]) -> dict[str, Any]:
     schema = header.schema
-    slots = header.slots()
-    learned = {key: i for i, entry in enumerate(header.models) for key in entry.columns}
     home = header.table_of()
     rows = [sum(row) for row in header.rows]
     columns = []
     for column in schema.columns:
         choice = header.choices.get(schema.same_as.get(column.key, column.key))
-        if column.key in schema.same_as:
-            coder = "same as " + schema.same_as[column.key]
-        elif column.key in header.constants:
-            coder = "constant"
-        else:
-            coder = "learned" if column.key in learned else "plain"
         columns.append(
             {
                 "column": column.key,
@@ -101,8 +107,8 @@ def _tree(header: TreeHeader, sizes: np.ndarray[Any, np.dtype[np.int64]], sectio
                 "dtype": column.dtype,
                 "role": column.role,
                 "rows": rows[home[column.key]],
-                "bytes": int(sizes[slots[column.key]]),
-                "coder": coder,
+                "bytes": sum(part.sizes[column.key] for part in parts),
+                "coder": ", ".join(dict.fromkeys(_coder(part.header, column.key) for part in parts)),
                 "bound": str(choice.bound) if choice is not None else "exact",
                 "exact": choice is None or choice.exact,
                 "scale": choice.scale if choice is not None and choice.bound.kind == "bits" else None,
@@ -112,21 +118,25 @@ def _tree(header: TreeHeader, sizes: np.ndarray[Any, np.dtype[np.int64]], sectio
     itemsize = {column.key: column.raw_itemsize for column in schema.columns}
     tables = []
     for table in schema.tables:
-        models = [entry for entry in header.models if entry.table == table.index]
-        n_latents = sum(
-            int(sizes[slots[f"@latents/{i}"]]) for i, e in enumerate(header.models) if e.table == table.index
-        )
-        n_models = sum(sections.get(f"section:{entry.section}", 0) for entry in models)
+        # A segment may have more columns in one table than all segments have in common.
+        mine = [
+            (part, i, entry)
+            for part in parts
+            for i, entry in enumerate(part.header.models)
+            if any(home[key] == table.index for key in entry.columns[:1])
+        ]
         tables.append(
             {
                 "table": table.name,
                 "rows": rows[table.index],
                 "columns": len(table.columns),
-                "learned": sum(len(entry.columns) for entry in models),
+                "learned": len({key for _, _, entry in mine for key in entry.columns}.intersection(table.columns)),
                 "raw_bytes": sum(rows[table.index] * itemsize[key] for key in table.columns),
-                "page_bytes": int(sum(sizes[slots[key]] for key in table.columns)),
-                "latent_bytes": n_latents,
-                "model_bytes": n_models,
+                "page_bytes": sum(part.sizes[key] for part in parts for key in table.columns),
+                "latent_bytes": sum(part.sizes[f"@latents/{i}"] for part, i, _ in mine),
+                "model_bytes": sum(
+                    sections.get(f"section:{name}", 0) for name in {entry.section for *_, entry in mine}
+                ),
             }
         )
     return {
@@ -135,22 +145,33 @@ def _tree(header: TreeHeader, sizes: np.ndarray[Any, np.dtype[np.int64]], sectio
         "title": schema.title,
         "entries": schema.num_entries,
         "clusters": header.n_clusters,
+        "segments": len(parts),
         "branches": len(schema.branches),
         "tables": tables,
-        "links": _links(header),
+        "links": _links([part.header for part in parts]),
         "columns": columns,
     }
 
 
-def _links(header: TreeHeader) -> list[dict[str, Any]]:
+def _coder(header: TreeHeader, key: str) -> str:
+    if key in header.schema.same_as:
+        return "same as " + header.schema.same_as[key]
+    if key in header.constants:
+        return "constant"
+    return "learned" if any(key in entry.columns for entry in header.models) else "plain"
+
+
+def _links(headers: Sequence[TreeHeader]) -> list[dict[str, Any]]:
     """Ways on which rows of one table see another, with the columns seen."""
-    tables = header.schema.tables
-    ways: dict[tuple[Any, ...], list[str]] = {}
-    for entry in header.models:
-        for one in entry.context:
-            way = (tables[entry.table].name, one.target(tables).name, one.kind, one.index)
-            ways.setdefault(way, []).append(f"{one.column}[{one.item}]" if one.kind == "item" else one.column)
+    ways: dict[tuple[Any, ...], dict[str, None]] = {}
+    for header in headers:
+        tables = header.schema.tables
+        for entry in header.models:
+            for one in entry.context:
+                way = (tables[entry.table].name, one.target(tables).name, one.kind, one.index)
+                seen = f"{one.column}[{one.item}]" if one.kind == "item" else one.column
+                ways.setdefault(way, {})[seen] = None
     return [
-        {"table": table, "target": target, "kind": kind, "index": index, "columns": columns}
+        {"table": table, "target": target, "kind": kind, "index": index, "columns": list(columns)}
         for (table, target, kind, index), columns in ways.items()
     ]

@@ -118,7 +118,7 @@ def compress(
 
     Examples
     --------
-    >>> hepbaler.compress("events.root", plan=Plan.of("bits=8", Jet="bits=12"))  # doctest: +SKIP
+    >>> hepbaler.compress("events.root", plan=Plan(default=Bound.parse("bits=8")))  # doctest: +SKIP
     """
     plan = plan or Plan()
     out = Path(target) if target is not None else archive_name(str(source))

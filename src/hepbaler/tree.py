@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from .branches import FilterBranch, Report, TreeBranch
 from .caching import CachedDecoder, ColumnCache
 from .container import ContainerReader
-from .decoding import ClusterDecoder
+from .decoding import ClusterDecoder, Decoder
 from .errors import ColumnNotFound, CorruptFile
 from .expressions import compute, symbols
 from .filters import Filter, chooser, memory_bytes
 from .header import TreeHeader
 from .layouts import columns_of, slice_columns, unflatten
 from .libraries import How, Library, as_library
+from .segments import Segment, SegmentedDecoder, join_headers
 from .table import Branch
 
 if TYPE_CHECKING:
@@ -38,29 +39,38 @@ class Tree:
 
     Parameters
     ----------
-    header
-        How it is coded.
+    segments
+        How it is coded; more than one where archives were merged.
     reader
         The container.
-    number
-        Its number in the container.
     """
 
-    def __init__(self, header: TreeHeader, reader: ContainerReader, number: int) -> None:
-        self._header = header
+    def __init__(self, segments: Sequence[Segment], reader: ContainerReader) -> None:
+        self._segments = tuple(segments)
+        self._header = header = join_headers([segment.header for segment in segments])
         self._reader = reader
-        self._number = number
-        self._decoder = ClusterDecoder(header, reader, number)
-        self._columns: ClusterDecoder | CachedDecoder = self._decoder
+        self._number = segments[0].number
+        decoders = [ClusterDecoder(segment.header, reader, segment.number) for segment in segments]
+        self._decoder: Decoder = (
+            decoders[0]
+            if len(decoders) == 1
+            else SegmentedDecoder(decoders, [segment.header.n_clusters for segment in segments])
+        )
+        self._columns: Decoder | CachedDecoder = self._decoder
         self._branches = {branch.name: branch for branch in header.schema.branches}
 
     @property
     def header(self) -> TreeHeader:
-        """How the tree is coded: schema, bounds, models."""
+        """How the tree is coded: schema, bounds, models; of a merged tree what all its segments have in common."""
         return self._header
 
     @property
-    def decoder(self) -> ClusterDecoder:
+    def segments(self) -> tuple[Segment, ...]:
+        """The parts that were coded each in its own way; one unless archives were merged."""
+        return self._segments
+
+    @property
+    def decoder(self) -> Decoder:
         """What turns its pages into flat columns."""
         return self._decoder
 

@@ -173,13 +173,16 @@ def _compare(archive: Archive, source: Source, progress: Progress | None) -> tup
             msg = f"tree {path!r} of {source.path} has no branch {absent[0]!r}, which {archive.path} holds"
             raise InputError(msg)
         tallies = {column.key: _Tally(tree, column) for column in tree.header.schema.columns}
+        headers = [segment.header for segment in tree.segments for _ in range(segment.header.n_clusters)]
         for cluster, (start, stop) in _clusters(tree, "compare", progress):
             decoded = _decode(tree, cluster)
+            header = headers[cluster]
             arrays = other.read(start, stop, list(tree))
             for branch in tree.header.schema.branches:
                 truth = flatten(branch.layout, arrays.pop(branch.name))
                 for column in columns_of(branch):
-                    tallies[column.key].add(truth[column.key], decoded[column.key])
+                    choice = header.choices.get(header.schema.same_as.get(column.key, column.key))
+                    tallies[column.key].add(truth[column.key], decoded[column.key], choice)
         checks += [tally.check() for tally in tallies.values()]
     return checks, missing
 
@@ -198,7 +201,7 @@ class _Tally:
         self._error = 0.0
         self._share = 0.0
 
-    def add(self, truth: NDArray[Any], found: NDArray[Any]) -> None:
+    def add(self, truth: NDArray[Any], found: NDArray[Any], choice: Choice | None) -> None:
         if truth.shape != found.shape or truth.dtype != found.dtype:
             msg = f"column {self._column.key!r} has {len(found)} {found.dtype} values where the original has {len(truth)} {truth.dtype}"
             raise CorruptFile(msg, section=self._column.key, expected=len(truth), found=len(found))
@@ -206,11 +209,11 @@ class _Tally:
         if truth.dtype.kind != "f":
             self._violations += int(np.count_nonzero(truth != found))
             return
-        if self._choice is None:  # a column that repeats one that is gone cannot be
+        if choice is None:  # a column that repeats one that is gone cannot be
             msg = f"column {self._column.key!r} has no bound in the archive"
             raise CorruptFile(msg, section=self._column.key)
-        bound, scale = self._choice.bound, self._choice.scale
-        good = holds(truth, found, bound, scale, exact=self._choice.exact)
+        bound, scale = choice.bound, choice.scale
+        good = holds(truth, found, bound, scale, exact=choice.exact)
         self._violations += len(good) - int(np.count_nonzero(good))
         with np.errstate(all="ignore"):
             before = truth.astype(np.float64)

@@ -24,6 +24,7 @@ from .compress import compress
 from .decompress import decompress
 from .evaluate import evaluate
 from .info import info
+from .merge import merge
 from .options import CONTEXT, Session
 from .plan import plan
 from .sample import sample
@@ -70,7 +71,7 @@ def cli() -> None:
     """  # noqa: D301 - click reads the backspace
 
 
-for _command in (compress, decompress, info, verify, evaluate, analyse, plan, train, sample):
+for _command in (compress, decompress, info, verify, merge, evaluate, analyse, plan, train, sample):
     cli.add_command(_command)
 
 

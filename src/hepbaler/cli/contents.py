@@ -55,6 +55,8 @@ def print_contents(info: Mapping[str, Any], *, all_columns: bool) -> None:
 
 def _print_tree(tree: Mapping[str, Any], *, all_columns: bool) -> None:
     clusters = plural(tree["clusters"], "cluster")
+    if tree["segments"] > 1:
+        clusters += f" and {tree['segments']} segments"
     print_table(
         f"{tree['path']}  {tree['kind']}, {plural(tree['entries'], 'entry', 'entries')} in {clusters}, "
         f"{plural(tree['branches'], 'branch', 'branches')}",

@@ -20,7 +20,7 @@ __all__ = ("Report", "progress_bar")
 Report = Callable[[str, int, int], None]
 
 # What a phase counts; the others count entries.
-_UNITS = {"train": "steps", "checksums": "bytes", "bootstrap": "replicas"}
+_UNITS = {"train": "steps", "checksums": "bytes", "merge": "bytes", "bootstrap": "replicas"}
 
 
 def __dir__() -> tuple[str, ...]:

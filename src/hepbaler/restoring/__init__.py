@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from hepbaler.restoring.adding import ObjectSum
 from hepbaler.restoring.compression import parse_compression
 from hepbaler.restoring.report import Difference, ObjectsReport, TreeReport
 from hepbaler.restoring.writer import RootWriter
 
-__all__ = ("Difference", "ObjectsReport", "RootWriter", "TreeReport", "parse_compression")
+__all__ = ("Difference", "ObjectSum", "ObjectsReport", "RootWriter", "TreeReport", "parse_compression")
 
 
 def __dir__() -> tuple[str, ...]:

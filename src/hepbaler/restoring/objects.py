@@ -14,21 +14,21 @@ from hepbaler.restoring.report import ObjectsReport
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ("copy_objects",)
+__all__ = ("DIRECTORIES", "copy_objects")
 
 
 def __dir__() -> tuple[str, ...]:
     return __all__
 
 
-_DIRECTORIES = ("TDirectory", "TDirectoryFile")
+DIRECTORIES = ("TDirectory", "TDirectoryFile")
 
 
 # Keys further on in a file are longer, and references inside an object count bytes from the start of its key.
 _LAST_SHORT_KEY = 2_000_000_000
 
 
-def copy_objects(directory: Any, mini_root: bytes, *, end: int) -> ObjectsReport:
+def copy_objects(directory: Any, mini_root: bytes, *, end: int, wanted: Collection[str] | None = None) -> ObjectsReport:
     """Copy all objects of a small ROOT file; the newest cycle of each.
 
     Parameters
@@ -39,6 +39,8 @@ def copy_objects(directory: Any, mini_root: bytes, *, end: int) -> ObjectsReport
         The file's bytes.
     end
         Bytes of the target so far.
+    wanted
+        Paths of what to copy; everything by default.
 
     Raises
     ------
@@ -49,19 +51,20 @@ def copy_objects(directory: Any, mini_root: bytes, *, end: int) -> ObjectsReport
         source = uproot.open(io.BytesIO(mini_root))
         # uproot's own copies of objects at the top leave a directory without a name behind
         found = {path: str(source.key(path).fClassName) for path in source.keys(cycle=False) if path}
+        found = {path: name for path, name in found.items() if wanted is None or path in wanted}
     except (*_FAILURES, OSError) as error:
         msg = f"the objects besides trees ({len(mini_root)} bytes) are not a ROOT file: {error}"
         raise InputError(msg) from error
     missing: dict[str, str] = {}
     with source:
         for path, classname in found.items():
-            if classname in _DIRECTORIES:
+            if classname in DIRECTORIES:
                 directory.mkdir(path)
             elif classname == "TTree" or classname.endswith("RNTuple"):
                 missing[path] = "trees are written from arrays, not copied"
             elif end + len(mini_root) > _LAST_SHORT_KEY:
                 missing[path] = "objects are copied into the first 2 GB of a file; write them before the trees"
-        objects = [path for path, classname in found.items() if classname not in _DIRECTORIES and path not in missing]
+        objects = [path for path, classname in found.items() if classname not in DIRECTORIES and path not in missing]
         if _copy(directory, source, objects) is not None:
             # one of them cannot be copied: which?
             done = set(directory.keys(cycle=False))
