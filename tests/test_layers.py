@@ -10,7 +10,7 @@ import pytest
 import hepbaler
 
 PACKAGE = Path(hepbaler.__file__).parent
-EVERYWHERE = {"errors", "_optional", "version", "filters"}
+EVERYWHERE = {"errors", "_optional", "version", "filters", "temporaries"}
 
 # What each part may import of ours, beside what is free to all.
 MAY_IMPORT = {
@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "_optional": set(),
     "version": set(),
     "filters": set(),
+    "temporaries": set(),
     "table": set(),
     "layouts": {"table"},
     "grouping": {"table"},
@@ -66,6 +67,7 @@ MAY_IMPORT = {
     "decompressing": {"archive", "container", "restoring", "tree"},
     "verifying": {"archive", "bounds", "header", "layouts", "reading", "table", "tree"},
     # The way there.
+    "provenance": {"bounds", "container"},
     "encoding": {"bounds", "coding", "context", "header", "table"},
     "chaining": {"reading", "table"},
     "scanning": {"bounds", "chaining", "layouts", "reading", "table"},
@@ -82,10 +84,11 @@ MAY_IMPORT = {
     "evaluationpage": {"analysis", "judging"},
 }
 # The parts above meet in these.
-ABOVE = {"pipeline", "planning", "pretraining", "merging", "access", "torch", "cli", "__main__", "__init__"}
+ABOVE = {"pipeline", "planning", "pretraining", "merging", "campaign", "access", "torch", "cli", "__main__", "__init__"}
 ONLY_FOR = {
     "cli": {"__main__"},
     "access": {"torch", "__init__"},
+    "campaign": {"cli", "__init__"},
     "testing": set(),
 }
 # Packages from outside, and who may use them at all.

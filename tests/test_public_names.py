@@ -17,6 +17,7 @@ NAMES = [
     "__version__",
     "analyse",
     "compress",
+    "compress_many",
     "concatenate",
     "dask",
     "decompress",

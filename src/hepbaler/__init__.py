@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .access.nanoevents import nanoevents
     from .archive import Archive, open
     from .bounds import Bound, Plan, Rule
+    from .campaign.many import compress_many
     from .decompressing import decompress
     from .judging import evaluate
     from .manyfiles import concatenate, iterate, num_entries
@@ -36,6 +37,7 @@ __all__ = (
     "__version__",
     "analyse",
     "compress",
+    "compress_many",
     "concatenate",
     "dask",
     "decompress",
@@ -61,6 +63,7 @@ _HOMES = {
     "__version__": "version",
     "analyse": "topmass",
     "compress": "pipeline",
+    "compress_many": "campaign.many",
     "concatenate": "manyfiles",
     "dask": "access.dask",
     "decompress": "decompressing",

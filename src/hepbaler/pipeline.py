@@ -25,9 +25,10 @@ from .header import ModelEntry, TreeHeader
 from .learning import Training, encoder_of, learn, reuse
 from .modelfile import TrainedTable, load_models
 from .preparing import Prepared, prepare
-from .reading import Source, SourceTree, open_source
+from .provenance import file_fingerprint, settings_digest
+from .reading import Source, SourceTree, open_source, split_input
 from .reports import CompressReport, TableReport
-from .scanning import read_columns, scan
+from .scanning import Scan, read_columns, scan
 from .table import Table
 from .version import __version__
 
@@ -66,6 +67,7 @@ def compress(
     device: str = "auto",
     seed: int = 0,
     skip_unreadable: bool = False,
+    fall_back: bool = False,
     force: bool = False,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -95,6 +97,8 @@ def compress(
         The same seed and steps on the same machine give the same bytes.
     skip_unreadable
         Leave out what cannot be carried instead of raising.
+    fall_back
+        Where `model` does not fit a tree, train a new one, and say so in the notes, instead of raising.
     force
         Overwrite `target`.
     jobs
@@ -121,6 +125,17 @@ def compress(
     >>> hepbaler.compress("events.root", plan=Plan(default=Bound.parse("bits=8")))  # doctest: +SKIP
     """
     plan = plan or Plan()
+    # Everything that decides what is written, so that whoever asks for the same again can tell.
+    asked = {
+        "plan": plan,
+        "keep": tuple(keep),
+        "drop": tuple(drop),
+        "model": model,
+        "use_model": use_model,
+        "train_steps": train_steps,
+        "train_time": train_time,
+        "seed": seed,
+    }
     out = Path(target) if target is not None else archive_name(str(source))
     refuse_input_as_output(str(source), out)
     check_target(out, overwrite=force)
@@ -133,28 +148,34 @@ def compress(
         left_out += [f"{left.name} ({left.classname}): {left.reason}" for left in objects_left]
         if left_out and not skip_unreadable:
             raise UnreadableBranches(cannot_carry(str(source), left_out))
-        given = _models_for(trees, model) if model is not None else ()
+        given, unfit = _models_for(trees, model, fall_back=fall_back) if model is not None else ((), [])
         jobs = jobs or os.cpu_count() or 1
         with (
             ContainerWriter(out, overwrite=force) as writer,
             ThreadPoolExecutor(jobs) as executor,
         ):
-            total = _Totals()
+            total = _Totals(notes=unfit)
             headers = []
             sizes = [tree.uncompressed_bytes for tree in trees]
             for number, tree in enumerate(trees):
                 share = sizes[number] / max(sum(sizes), 1)
                 mine = replace(training, share=share) if len(trees) > 1 else training
-                job = _TreeJob(tree, number, plan, mine, use_model, given, executor, clock, tell)
+                job = _TreeJob(tree, number, plan, mine, use_model, given, fall_back, executor, clock, tell)
                 headers.append(job.run(writer, total))
             if opened.objects:
                 writer.add_section("objects", encode_bytes(objects))
             meta = {
                 "kind": ARCHIVE_KIND,
                 "required_features": [LEARNED_FEATURE] * (total.models > 0) + [CONTEXT_FEATURE] * total.context,
-                "source": {"name": Path(opened.path).name, "bytes": opened.size, "uuid": opened.uuid},
+                "source": {
+                    "name": Path(opened.path).name,
+                    "bytes": opened.size,
+                    "uuid": opened.uuid,
+                    "fingerprint": file_fingerprint(opened.path),
+                },
                 "writer": writer_info(),
                 "settings": {
+                    "digest": settings_digest(asked, split_input(str(source))[1]),
                     "plan": plan.to_dict(),
                     "seed": seed,
                     "train_steps": total.steps,
@@ -193,14 +214,19 @@ def compress(
         )
 
 
-def _models_for(trees: Sequence[SourceTree], model: str | os.PathLike[str]) -> tuple[TrainedTable, ...]:
+def _models_for(
+    trees: Sequence[SourceTree], model: str | os.PathLike[str], *, fall_back: bool
+) -> tuple[tuple[TrainedTable, ...], list[str]]:
+    """Models for the trees, and what has to be said of the others."""
     models = load_models(model)
     held = {tree.path for tree in trees}
-    for one in models:
-        if one.tree not in held:
-            msg = f"{model} was trained on tree {one.tree!r}, and the file holds {', '.join(map(repr, held))}"
-            raise ModelError(msg)
-    return models
+    strange = [one.tree for one in models if one.tree not in held]
+    if not strange:
+        return models, []
+    msg = f"{model} was trained on tree {strange[0]!r}, and the file holds {', '.join(map(repr, held))}"
+    if not fall_back:
+        raise ModelError(msg)
+    return tuple(one for one in models if one.tree in held), [msg]
 
 
 def archive_name(source: str) -> Path:
@@ -301,6 +327,7 @@ class _TreeJob:
     training: Training
     use_model: bool
     given: Sequence[TrainedTable]
+    fall_back: bool
     executor: ThreadPoolExecutor
     clock: _Clock
     tell: Progress
@@ -315,17 +342,7 @@ class _TreeJob:
                 seed=self.training.seed,
                 progress=lambda done: self.tell("scan", done, tree.num_entries),
             )
-            mine = [model for model in self.given if model.tree == tree.path]
-            choices = {key: choice for model in mine for key, choice in model.choices.items()}
-            protected = frozenset(key for model in mine for key in model.columns)
-            prepared = prepare(tree, found, self.plan, given=choices, protected=protected)
-        with self.clock("train"):
-            if mine:
-                models = reuse(mine, prepared, found, self.plan)
-            elif self.use_model and not self.given:
-                models = learn(prepared, self.training, lambda done, n: self.tell("train", done, n))
-            else:
-                models = []
+        prepared, models = self._models(found, total.notes)
         total.values += sum(facts.count for facts in found.facts.values())
         # The sample has done its work, and is the largest thing in memory.
         del found
@@ -366,6 +383,35 @@ class _TreeJob:
         if not tree.branches:
             total.notes.append(f"tree {tree.path!r} has no branches that are carried")
         return replace(header, borders=borders, rows=tuple(tuple(rows) for rows in rows_so_far))
+
+    def _models(self, found: Scan, notes: list[str]) -> tuple[Prepared, list[tuple[int, TrainedTable]]]:
+        """The tree's tables and grids, and the model of each table that has one."""
+        mine = [model for model in self.given if model.tree == self.tree.path]
+        if mine:
+            try:
+                # Of columns that have another type here, `reuse` will tell.
+                dtypes = {column.key: column.dtype for column in found.columns}
+                choices = {
+                    key: choice
+                    for model in mine
+                    for key, choice in model.choices.items()
+                    if dtypes.get(key) == model.dtypes[key]
+                }
+                protected = frozenset(key for model in mine for key in model.columns)
+                with self.clock("scan"):
+                    prepared = prepare(self.tree, found, self.plan, given=choices, protected=protected)
+                with self.clock("train"):
+                    return prepared, reuse(mine, prepared, found, self.plan)
+            except ModelError as error:
+                if not self.fall_back:
+                    raise
+                notes.append(f"tree {self.tree.path!r} is coded by a model of its own: {error}")
+        with self.clock("scan"):
+            prepared = prepare(self.tree, found, self.plan)
+        if not self.use_model or (self.given and not mine):
+            return prepared, []
+        with self.clock("train"):
+            return prepared, learn(prepared, self.training, lambda done, n: self.tell("train", done, n))
 
     def _tables(
         self,

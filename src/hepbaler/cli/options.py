@@ -22,10 +22,13 @@ __all__ = (
     "Session",
     "bound_options",
     "chosen_plan",
+    "chosen_settings",
     "force_option",
     "jobs_option",
     "json_option",
+    "refuse_pairs",
     "selection_options",
+    "settings_options",
     "talk_options",
     "training_options",
 )
@@ -100,15 +103,9 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(command)
 
 
-def jobs_option(command: F) -> F:
-    """Add ``-j``."""
-    return click.option(
-        "-j",
-        "--jobs",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Threads to use (default: as many as there are cores).",
-    )(command)
+def jobs_option(text: str) -> Callable[[F], F]:
+    """Add ``-j``, with `text` as its help."""
+    return click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help=text)
 
 
 def selection_options(command: F) -> F:
@@ -157,6 +154,42 @@ class BoundedCommand(click.Command):
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         ctx.meta[_ORDER] = tuple(param.name for param in order if param.name in BOUND_KINDS)
         return super().parse_args(ctx, args)
+
+
+def settings_options(command: F) -> F:
+    """Add what `compress` and `train` have in common: bounds, branches, training. The command must be a `BoundedCommand`."""
+    skip = click.option("--skip-unreadable", is_flag=True, help="Leave out what cannot be carried, and name it.")
+    return bound_options(selection_options(training_options(skip(command))))
+
+
+def chosen_settings(ctx: click.Context) -> dict[str, Any]:
+    """What `settings_options` ask for, as arguments of `hepbaler.compress` and `hepbaler.train`.
+
+    Raises
+    ------
+    click.UsageError
+        Two of them contradict each other.
+    click.BadParameter
+        A bound is written wrongly.
+    """
+    refuse_pairs(ctx, (("train_steps", "train_time"),))
+    names = ("keep", "drop", "train_steps", "train_time", "device", "seed", "skip_unreadable")
+    return {"plan": chosen_plan(ctx, ctx.params["plan_file"])} | {name: ctx.params[name] for name in names}
+
+
+def refuse_pairs(ctx: click.Context, pairs: Sequence[tuple[str, str]]) -> None:
+    """Refuse options that cannot be obeyed together, where both are on the command line.
+
+    Raises
+    ------
+    click.UsageError
+        Naming the first pair.
+    """
+    flags = {parameter.name: parameter.opts[-1] for parameter in ctx.command.params}
+    for one, other in pairs:
+        if all(ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE for name in (one, other)):
+            msg = f"{flags[one]} and {flags[other]} exclude each other"
+            raise click.UsageError(msg, ctx=ctx)
 
 
 def bound_options(command: F) -> F:

@@ -14,6 +14,7 @@ from hepbaler.container.layout import FORMAT_VERSION
 from hepbaler.container.meta import validate_meta
 from hepbaler.container.reader import ContainerReader, TreeShape
 from hepbaler.container.sources import FileSystemSource, LocalSource
+from hepbaler.container.sources import open_source as open_bytes
 from hepbaler.container.writer import ContainerWriter, check_target
 
 __all__ = (
@@ -24,6 +25,7 @@ __all__ = (
     "LocalSource",
     "TreeShape",
     "check_target",
+    "open_bytes",
     "validate_meta",
 )
 

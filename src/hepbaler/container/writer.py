@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +36,7 @@ from hepbaler.container.layout import (
 )
 from hepbaler.container.meta import dump_meta
 from hepbaler.errors import OutputError
+from hepbaler.temporaries import temporary_beside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -156,7 +156,7 @@ class ContainerWriter:
             msg = f"{self.path} is already being written by this writer; make a new one"
             raise OutputError(msg)
         # Known before the file exists, so that an interrupt in between finds it, too.
-        self._temporary = self.path.with_name(f".hepbaler-{secrets.token_hex(8)}.part")
+        self._temporary = temporary_beside(self.path)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
             self._fd = os.open(self._temporary, flags, 0o666)

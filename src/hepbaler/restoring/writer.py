@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import uuid
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from hepbaler.restoring.objects import copy_objects
 from hepbaler.restoring.plan import basket_sized, common_length, plan_tree
 from hepbaler.restoring.report import Difference, ObjectsReport, TreeReport
 from hepbaler.restoring.trees import TreeSink
+from hepbaler.temporaries import temporary_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -76,8 +76,7 @@ class RootWriter:
         self._target = target
         self._compression = parse_compression(compression)
         self._rntuple = rntuple
-        # long names are cut, as file systems allow 255 bytes
-        self._temporary = target.with_name(f".{target.name[:60]}.{secrets.token_hex(4)}.part")
+        self._temporary = temporary_beside(target)
         self._root: Any = None
 
     def __enter__(self) -> Self:

@@ -1,0 +1,61 @@
+"""Small files of one kind, and a broken one among them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hepbaler.campaign import Outcome, Watcher
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, nano_file, other_nano_file):
+    """A working directory: three ROOT files and one that is none."""
+    monkeypatch.chdir(tmp_path)
+    for i, source in enumerate((nano_file, other_nano_file, nano_file)):
+        shutil.copy(source, f"events_{i}.root")
+    Path("broken.root").write_bytes(b"root" + b"\0" * 50)
+    return tmp_path
+
+
+class Recorder(Watcher):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.phases: dict[str, list[str]] = {}
+        self.outcomes: list[Outcome] = []
+
+    def moved(self, task, phase, done, total):
+        phases = self.phases.setdefault(Path(task.source).name, [])
+        if phase not in phases:
+            phases.append(phase)
+
+    def ended(self, outcome):
+        self.outcomes.append(outcome)
+
+
+@pytest.fixture
+def recorder():
+    return Recorder()
+
+
+@pytest.fixture
+def states():
+    """State of each file of a report, by name."""
+    return lambda report: {Path(outcome.task.source).name: outcome.state for outcome in report.outcomes}
+
+
+@pytest.fixture
+def snapshot():
+    """Name, bytes and time of change of all files in a folder."""
+
+    def look(folder):
+        return {
+            str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+            for path in Path(folder).rglob("*")
+            if path.is_file()
+        }
+
+    return look
