@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from .coding.plain import decode_bytes
 from .container import ContainerReader
 from .errors import ColumnNotFound, CorruptFile, UnsupportedFeature
+from .filters import Filter
 from .segments import SEGMENTS_FEATURE, segments_from_list
 from .tree import Tree
 
@@ -184,6 +185,35 @@ class Archive(Mapping[str, Any]):
         from .describing import describe
 
         return describe(self)
+
+    def trace(
+        self, filter_name: Filter, *, entry_start: int | None = None, entry_stop: int | None = None
+    ) -> dict[str, Any]:
+        """Read some branches, and tell what was decoded for them.
+
+        Parameters
+        ----------
+        filter_name
+            Branches of all trees, as in `hepbaler.tree.Tree.keys`.
+        entry_start, entry_stop
+            Entry range of each tree, as in a slice.
+
+        Returns
+        -------
+        dict
+            What ``hepbaler info --trace --json`` prints: ``requests`` to the storage, and ``trees`` with the columns
+            that were decoded, why, and how many pages and bytes they took.
+
+        Raises
+        ------
+        ColumnNotFound
+            If no branch of any tree is chosen.
+        CorruptFile
+            If a page is damaged.
+        """
+        from .tracing import trace
+
+        return trace(self, filter_name, entry_start, entry_stop)
 
     def __repr__(self) -> str:
         return f"<Archive {self.path!r} with {', '.join(self._trees) or 'no trees'}>"

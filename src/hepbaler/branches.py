@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .libraries import Library
 from .table import Branch
 
-__all__ = ("FilterBranch", "Report", "TreeBranch")
+__all__ = ("AccessLog", "Accessed", "FilterBranch", "Report", "TreeBranch")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -65,6 +65,28 @@ class TreeBranch:
 
 
 FilterBranch = Callable[[TreeBranch], bool] | None
+
+
+class Accessed(NamedTuple):
+    """A buffer of a virtual array that was decoded because somebody touched it.
+
+    Attributes
+    ----------
+    branch
+        Whose it is.
+    buffer_key
+        Its name: a column of the archive, and what is made of it (``Jet_pt-data``, ``Jet_pt@counts-offsets``).
+    """
+
+    branch: str
+    buffer_key: str
+
+
+class AccessLog(Protocol):
+    """A list, or whatever else knows ``+=``."""
+
+    def __iadd__(self, touched: list[Accessed], /) -> Any:
+        """Take note."""
 
 
 @dataclass(frozen=True)

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import difflib
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .branches import FilterBranch, Report, TreeBranch
+from .branches import AccessLog, FilterBranch, Report, TreeBranch
 from .caching import CachedDecoder, ColumnCache
 from .container import ContainerReader
-from .decoding import ClusterDecoder, Decoder
-from .errors import ColumnNotFound, CorruptFile
+from .decoding import ClusterDecoder, Decoder, PageSource
+from .entries import EntryReader
+from .errors import ColumnNotFound
 from .expressions import compute, symbols
 from .filters import Filter, chooser, memory_bytes
 from .header import TreeHeader
-from .layouts import columns_of, slice_columns, unflatten
+from .layouts import columns_of, unflatten
+from .lazyarrays import lazy_array
 from .libraries import How, Library, as_library
 from .segments import Segment, SegmentedDecoder, join_headers
-from .table import Branch
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -47,17 +47,12 @@ class Tree:
 
     def __init__(self, segments: Sequence[Segment], reader: ContainerReader) -> None:
         self._segments = tuple(segments)
-        self._header = header = join_headers([segment.header for segment in segments])
+        self._header = join_headers([segment.header for segment in segments])
         self._reader = reader
         self._number = segments[0].number
-        decoders = [ClusterDecoder(segment.header, reader, segment.number) for segment in segments]
-        self._decoder: Decoder = (
-            decoders[0]
-            if len(decoders) == 1
-            else SegmentedDecoder(decoders, [segment.header.n_clusters for segment in segments])
-        )
+        self._decoder = self._decoding(reader)
         self._columns: Decoder | CachedDecoder = self._decoder
-        self._branches = {branch.name: branch for branch in header.schema.branches}
+        self._branches = {branch.name: branch for branch in self._header.schema.branches}
 
     @property
     def header(self) -> TreeHeader:
@@ -79,6 +74,18 @@ class Tree:
         tree = copy(self)
         tree._columns = CachedDecoder(self._decoder, cache, self._number)
         return tree
+
+    def reading_from(self, source: PageSource) -> Tree:
+        """The same tree, its pages taken from `source`, which stands between it and the archive."""
+        tree = copy(self)
+        tree._columns = tree._decoder = self._decoding(source)
+        return tree
+
+    def _decoding(self, source: PageSource) -> Decoder:
+        decoders = [ClusterDecoder(segment.header, source, segment.number) for segment in self._segments]
+        if len(decoders) == 1:
+            return decoders[0]
+        return SegmentedDecoder(decoders, [segment.header.n_clusters for segment in self._segments])
 
     @property
     def name(self) -> str:
@@ -174,6 +181,8 @@ class Tree:
         entry_stop: int | None = None,
         library: Library = "ak",
         how: How = None,
+        virtual: bool = False,
+        access_log: AccessLog | None = None,
     ) -> Any:
         """Read some branches of an entry range, or what is computed from them.
 
@@ -195,6 +204,11 @@ class Tree:
             ``"ak"`` for awkward arrays, ``"np"`` for numpy (of objects where jagged), ``"pd"`` for pandas.
         how
             ``tuple``, ``list``, ``dict``, with awkward ``"zip"``, or None for a record array, a dict, a data frame.
+        virtual
+            Decode nothing until it is touched. The archive must stay open as long as the array is used. Which branches
+            is said by the filters; expressions, cuts, other libraries and groupings have to look at all of the values.
+        access_log
+            A list to which a virtual array adds an `hepbaler.branches.Accessed` for each buffer that is decoded.
 
         Returns
         -------
@@ -205,10 +219,23 @@ class Tree:
         ------
         ColumnNotFound
             If a branch named in `expressions` or `cut` does not exist.
+        ValueError
+            If `virtual` or `access_log` is given with what it cannot be combined with.
         """
-        asked = self._asked(expressions, filter_name, filter_typename, filter_branch)
         start, stop = self._range(entry_start, entry_stop)
-        return self._read(asked, cut, aliases or {}, start, stop, library, how)
+        if virtual:
+            looking = {"expressions": expressions, "cut": cut, "aliases": aliases, "how": how}
+            _refuse_with_virtual({name for name, given in looking.items() if given is not None}, library)
+            names = self._asked(None, filter_name, filter_typename, filter_branch)
+            # buffers are asked for one by one, and those of a model's columns have much in common
+            columns = self._columns if self._columns is not self._decoder else self.cached(ColumnCache())._columns
+            branches = [self._branches[name] for name in names]
+            return lazy_array(branches, EntryReader(self._header, columns), start, stop, access_log)
+        if access_log is not None:
+            msg = "access_log tells which branches of virtual arrays are touched; use it with virtual=True"
+            raise ValueError(msg)
+        asked = self._asked(expressions, filter_name, filter_typename, filter_branch)
+        return self._read(_Question(asked, cut, aliases or {}, library, how), start, stop)
 
     def iterate(
         self,
@@ -234,11 +261,12 @@ class Tree:
             As `arrays`; with `report` a pair of it and a `Report`.
         """
         asked = self._asked(expressions, filter_name, filter_typename, filter_branch)
+        question = _Question(asked, cut, aliases or {}, library, how)
         start, stop = self._range(entry_start, entry_stop)
-        step = self.num_entries_for(step_size, self._symbols(asked, cut, aliases or {}))
+        step = self.num_entries_for(step_size, self._symbols(question))
         for first in range(start, stop, step):
             last = min(first + step, stop)
-            arrays = self._read(asked, cut, aliases or {}, first, last, library, how)
+            arrays = self._read(question, first, last)
             yield (arrays, Report(self._reader.name, self.object_path, first, last)) if report else arrays
 
     def _range(self, entry_start: int | None, entry_stop: int | None) -> tuple[int, int]:
@@ -259,31 +287,23 @@ class Tree:
         let_through = set(chosen)
         return [name for name in asked if name in let_through or name not in self._branches]
 
-    def _symbols(self, asked: Sequence[str], cut: str | None, aliases: Mapping[str, str]) -> list[str]:
+    def _symbols(self, question: _Question) -> list[str]:
         """Branches that must be read."""
-        wanted = [*asked, *([cut] if cut is not None else [])]
+        wanted = [*question.expressions, *([question.cut] if question.cut is not None else [])]
         if all(name in self._branches for name in wanted):
             return list(dict.fromkeys(wanted))
         # a name that is none deserves the names that it resembles
-        self._check([name for name in wanted if name.isidentifier() and name not in aliases])
-        return symbols(wanted, self._branches, aliases, (self._reader.name, self.object_path))
+        self._check([name for name in wanted if name.isidentifier() and name not in question.aliases])
+        return symbols(wanted, self._branches, question.aliases, (self._reader.name, self.object_path))
 
-    def _read(
-        self,
-        asked: Sequence[str],
-        cut: str | None,
-        aliases: Mapping[str, str],
-        start: int,
-        stop: int,
-        library: Library,
-        how: How,
-    ) -> Any:
-        arrays = self.branch_arrays(self._symbols(asked, cut, aliases), start, stop)
+    def _read(self, question: _Question, start: int, stop: int) -> Any:
+        arrays = self.branch_arrays(self._symbols(question), start, stop)
         index = np.arange(start, stop)
-        arrays, kept = compute(arrays, asked, cut, aliases, (self._reader.name, self.object_path))
+        place = self._reader.name, self.object_path
+        arrays, kept = compute(arrays, question.expressions, question.cut, question.aliases, place)
         if kept is not None:
             index = index[np.asarray(kept)] if kept.ndim == 1 else index
-        return as_library(arrays, len(index), library, how, index)
+        return as_library(arrays, len(index), question.library, question.how, index)
 
     def num_entries_for(self, memory_size: int | str, expressions: str | Sequence[str] | None = None) -> int:
         """Number of entries that take about `memory_size` (``"100 kB"``) as arrays; a plain number is returned.
@@ -322,45 +342,29 @@ class Tree:
 
     def branch_arrays(self, names: Sequence[str], start: int, stop: int) -> dict[str, ak.Array]:
         """Arrays of some branches in an entry range that lies in the tree, by name."""
-        import awkward as ak
-
-        borders = self._header.borders
-        clusters = range(0)
-        if start < stop:
-            clusters = range(bisect_right(borders, start) - 1, bisect_left(borders, stop))
-        keys = [column.key for name in names for column in columns_of(self._branches[name])]
-        pieces: dict[str, list[ak.Array]] = {name: [] for name in names}
-        empty = (
-            {column.key: np.empty(0, column.dtype) for column in self._header.schema.columns} if not clusters else {}
-        )
-        for cluster in clusters:
-            columns = self._columns.columns([cluster], keys)[0]
-            self._check_counts(columns, cluster)
-            n = borders[cluster + 1] - borders[cluster]
-            first, last = max(start - borders[cluster], 0), min(stop - borders[cluster], n)
-            for name in names:
-                pieces[name].append(_piece(self._branches[name], columns, n, first, last))
-        for name in names if empty else ():
-            pieces[name].append(unflatten(self._branches[name].layout, empty, 0))
-        return {name: parts[0] if len(parts) == 1 else ak.concatenate(parts) for name, parts in pieces.items()}
-
-    def _check_counts(self, columns: dict[str, NDArray[Any]], cluster: int) -> None:
-        """Counts of a damaged file must not send a reader beyond the values."""
-        for table in self._header.schema.tables:
-            if table.kind != "list" or table.counts not in columns:
-                continue
-            counts = columns[table.counts]
-            rows = self._header.rows[table.index][cluster]
-            if len(counts) and (counts.min() < 0 or int(counts.sum()) != rows):
-                msg = f"counts of {table.name!r} in cluster {cluster} add up to {counts.sum()} instead of {rows}"
-                raise CorruptFile(msg, section=f"cluster {cluster}", expected=rows, found=int(counts.sum()))
+        keys = dict.fromkeys(column.key for name in names for column in columns_of(self._branches[name]))
+        columns = EntryReader(self._header, self._columns).columns(keys, start, stop)
+        return {name: unflatten(self._branches[name].layout, columns, stop - start) for name in names}
 
     def __repr__(self) -> str:
         return f"<Tree {self.object_path!r} ({self.num_entries} entries, {len(self)} branches)>"
 
 
-def _piece(branch: Branch, columns: dict[str, NDArray[Any]], n: int, first: int, last: int) -> ak.Array:
-    own = {column.key: columns[column.key] for column in columns_of(branch)}
-    if (first, last) != (0, n):
-        own, _ = slice_columns(branch.layout, own, n, first, last)
-    return unflatten(branch.layout, own, last - first)
+@dataclass(frozen=True)
+class _Question:
+    """What `arrays` and `iterate` are asked for, entries apart."""
+
+    expressions: Sequence[str]
+    cut: str | None
+    aliases: Mapping[str, str]
+    library: Library
+    how: How
+
+
+def _refuse_with_virtual(given: set[str], library: str) -> None:
+    wrong = sorted(given | ({"library"} if library != "ak" else set()))
+    if wrong:
+        msg = (
+            f"{', '.join(wrong)} cannot be used with virtual=True: choose branches by filter_name, compute on the array"
+        )
+        raise ValueError(msg)

@@ -8,9 +8,14 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from hypothesis import given
+from hypothesis import strategies as st
 
 import hepbaler
 from hepbaler.errors import ColumnNotFound, InputError
+from hepbaler.layouts import flatten, form_of, layout_of, unflatten
+from hepbaler.testing.strategies import branch_arrays
+from hepbaler.tracing import CountedPages
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +150,74 @@ def test_which_tree(crowded_file, tmp_path):
     with pytest.raises(InputError, match="say which one"):
         hepbaler.concatenate(target)
     assert len(hepbaler.concatenate(f"{target}:a/b/tree")) == 7
+
+
+@pytest.mark.parametrize(("start", "stop"), [(None, None), (33, -17), (100, 200), (120, 121), (50, 50)])
+def test_virtual_arrays_are_the_same_in_the_end(start, stop, tree):
+    lazy = tree.arrays(entry_start=start, entry_stop=stop, virtual=True)
+    assert not lazy.layout.is_any_materialized
+    eager = tree.arrays(entry_start=start, entry_stop=stop)
+    assert lazy.type == eager.type
+    assert ak.array_equal(ak.materialize(lazy), eager)
+
+
+def test_virtual_arrays_decode_what_is_touched(archive):
+    with hepbaler.open(archive) as opened:
+        touched: list[tuple[str, str]] = []
+        pages = CountedPages(opened.reader)
+        events = opened["Events"].reading_from(pages).arrays(virtual=True, access_log=touched)
+        assert events.Jet_pt.ndim == 2
+        assert touched == []
+        assert not pages.number
+        assert len(ak.num(events.Jet_pt)) == 400
+        assert touched == [("Jet_pt", "Jet_pt@counts-offsets")]
+        high = events.Jet_pt[events.MET_pt > 40]
+        assert ak.all(high > 0)
+        slots = opened["Events"].header.slots()
+        assert {branch for branch, _ in touched} == {"Jet_pt", "MET_pt"}
+        assert set(pages.number) == {(0, slots[name]) for name in ("nJet", "Jet_pt", "MET_pt")}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"expressions": "MET_pt"}, {"cut": "nJet > 2"}, {"aliases": {}}, {"library": "np"}, {"how": "zip"}],
+)
+def test_virtual_arrays_cannot_be_computed(tree, truth, options):
+    for one in (tree, truth):
+        with pytest.raises(ValueError, match=f"{next(iter(options))}.*cannot be used with"):
+            one.arrays(**options, virtual=True)
+    with pytest.raises(ValueError, match="access_log"):
+        tree.arrays("MET_pt", access_log=[])
+
+
+@given(branch_arrays(), st.integers(0, 8), st.integers(0, 8))
+def test_virtual_arrays_of_any_layout(array, start, stop):
+    layout = layout_of("b", array)
+    form, buffers = form_of(layout)
+    columns = flatten(layout, array)
+    lazy = ak.from_buffers(
+        form,
+        len(array),
+        {name: (lambda key=key, made=made: made(columns[key])) for name, (key, made) in buffers.items()},
+    )
+    whole = unflatten(layout, columns, len(array))
+    assert lazy.type == whole.type
+    assert ak.materialize(lazy).to_list() == whole.to_list() or ak.array_equal(lazy, whole, equal_nan=True)
+
+
+def test_trace_tells_what_is_decoded(archive):
+    with hepbaler.open(archive) as opened:
+        traced = opened.trace(["MET_pt", "Jet_e*"], entry_start=10, entry_stop=20)
+        assert opened.trace("MET_pt")["trees"][0]["pages"] > 1
+        with pytest.raises(ColumnNotFound, match="no branch of .* is chosen by 'Muon"):
+            opened.trace("Muon_*")
+    (one,) = traced["trees"]
+    assert one["branches"] == ["MET_pt", "Jet_eta"]
+    assert {(column["column"], column["asked"], column["pages"]) for column in one["columns"]} == {
+        ("nJet", True, 1),
+        ("MET_pt", True, 1),
+        ("Jet_eta", True, 1),
+    }
+    assert (one["pages"], one["entry_start"], one["entry_stop"]) == (3, 10, 20)
+    assert 0 < one["bytes"] < one["all_bytes"]
+    assert one["pages"] < one["all_pages"]

@@ -270,3 +270,14 @@ def test_one_model_for_several_files(tmp_path, run, sample_path, monkeypatch):
     err = run("compress", sample_path, *chosen, "--bits", 7, "--model", "ttbar.hbmodel", "-o", "b.hbal", code=1)
     assert "bits=7" in err
     assert not (tmp_path / "b.hbal").exists()
+
+
+def test_info_shows_what_a_read_decodes(here, run):
+    run("compress", "nano.root", "--no-model")
+    out = run("info", "nano.root.hbal", "--trace", "MET_pt,Jet_e*", "--entry-stop", "10")
+    assert "Events  2 branches, entries 0 to 10" in out
+    assert "decoded: 3 of " in out
+    data = json.loads(run("info", "nano.root.hbal", "--trace", "MET_pt", "--json"))
+    assert [column["column"] for column in data["trees"][0]["columns"]] == ["MET_pt"]
+    assert "nano.root.hbal is chosen by ['Tau_*']" in run("info", "nano.root.hbal", "--trace", "Tau_*", code=1)
+    assert "give it too" in run("info", "nano.root.hbal", "--entry-start", "3", code=2)

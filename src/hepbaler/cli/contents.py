@@ -7,7 +7,7 @@ from typing import Any
 
 from .tables import bytes_text, plural, print_lines, print_table, ratio_text
 
-__all__ = ("print_contents",)
+__all__ = ("print_contents", "print_trace")
 
 # Columns of each tree that are shown unless all are asked for.
 _LARGEST = 16
@@ -51,6 +51,41 @@ def print_contents(info: Mapping[str, Any], *, all_columns: bool) -> None:
     for tree in info["trees"]:
         _print_tree(tree, all_columns=all_columns)
     _print_rest(info)
+
+
+def print_trace(traced: Mapping[str, Any], *, all_columns: bool) -> None:
+    """Print what a read cost.
+
+    Parameters
+    ----------
+    traced
+        From `hepbaler.archive.Archive.trace`.
+    all_columns
+        List every column that was decoded instead of the largest ones.
+    """
+    for tree in traced["trees"]:
+        columns = sorted(tree["columns"], key=lambda column: (not column["asked"], -column["bytes"]))
+        shown = columns if all_columns else columns[:_LARGEST]
+        rows = [
+            (column["column"], "asked" if column["asked"] else "needed", f"{column['pages']:,}", f"{column['bytes']:,}")
+            for column in shown
+        ]
+        if len(columns) > len(shown):
+            rows.append((f"{len(columns) - len(shown):,} more: --columns", "", "", ""))
+        rows.append(("all", "", f"{tree['pages']:,}", f"{tree['bytes']:,}"))
+        title = f"{tree['path']}  {plural(len(tree['branches']), 'branch', 'branches')}, entries "
+        title += f"{tree['entry_start']:,} to {tree['entry_stop']:,}"
+        print_table(title, ("column", "decoded because", "pages", "bytes"), rows, total=True)
+        share = _share(tree["bytes"], tree["all_bytes"])
+        print_lines(
+            [
+                f"decoded: {len(columns):,} of {plural(tree['all_columns'], 'column')}",
+                f"         {tree['pages']:,} of {plural(tree['all_pages'], 'page')}",
+                f"         {bytes_text(tree['bytes'])} of {bytes_text(tree['all_bytes'])} ({share})",
+                "",
+            ]
+        )
+    print_lines([f"read in {plural(traced['requests'], 'request')}, besides opening {traced['path']}"])
 
 
 def _print_tree(tree: Mapping[str, Any], *, all_columns: bool) -> None:

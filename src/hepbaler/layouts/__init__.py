@@ -11,12 +11,13 @@ branch, and `unflatten` is its exact inverse: same values, same awkward type.
 
 from __future__ import annotations
 
+from hepbaler.layouts.buffers import Buffer, form_of
 from hepbaler.layouts.flattening import flatten
 from hepbaler.layouts.forms import columns_of, layout_of
 from hepbaler.layouts.slicing import slice_columns
 from hepbaler.layouts.unflattening import unflatten
 
-__all__ = ("columns_of", "flatten", "layout_of", "slice_columns", "unflatten")
+__all__ = ("Buffer", "columns_of", "flatten", "form_of", "layout_of", "slice_columns", "unflatten")
 
 
 def __dir__() -> tuple[str, ...]:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from hepbaler.errors import CorruptFile
 from hepbaler.table import Layout, ListLayout, OptionLayout, RecordLayout, RegularLayout, UnionLayout, Values
 
-__all__ = ("unflatten",)
+__all__ = ("TEXTS", "offsets_of", "unflatten", "union_index")
 
-CHARS = {"utf8": ("string", "char"), "bytes": ("bytestring", "byte")}
+# What awkward calls strings and their letters.
+TEXTS = {"utf8": ("string", "char"), "bytes": ("bytestring", "byte")}
 
 
 def __dir__() -> tuple[str, ...]:
@@ -47,12 +48,12 @@ def _rows(columns: Mapping[str, NDArray[Any]], key: str, n_rows: int) -> NDArray
     return columns[key]
 
 
-def _offsets(columns: Mapping[str, NDArray[Any]], key: str, n_rows: int) -> NDArray[np.int64]:
-    counts = _rows(columns, key, n_rows)
-    if n_rows and counts.min() < 0:
+def offsets_of(counts: NDArray[Any], key: str) -> NDArray[np.int64]:
+    """Where each list begins, and where the last one ends; shape ``(n_rows + 1,)``. `key` is for messages."""
+    if len(counts) and counts.min() < 0:
         msg = f"column {key!r} counts the elements of lists and holds the negative number {counts.min()}"
         raise CorruptFile(msg, section=key, found=int(counts.min()))
-    offsets = np.zeros(n_rows + 1, np.int64)
+    offsets = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:], dtype=np.int64)
     return offsets
 
@@ -65,11 +66,11 @@ def _unflatten(layout: Layout, columns: Mapping[str, NDArray[Any]], n_rows: int)
         case Values(dtype, key):
             return contents.NumpyArray(np.ascontiguousarray(_rows(columns, key, n_rows), dtype))
         case ListLayout(counts, inner, text, array):
-            offsets = _offsets(columns, counts, n_rows)
+            offsets = offsets_of(_rows(columns, counts, n_rows), counts)
             content = _unflatten(inner, columns, int(offsets[-1]))
             parameters = None if array is None else {"__array__": array}
             if text is not None:
-                outer, char = CHARS[text]
+                outer, char = TEXTS[text]
                 content = contents.NumpyArray(content.data, parameters={"__array__": char})
                 parameters = {"__array__": outer}
             return contents.ListOffsetArray(ak.index.Index64(offsets), content, parameters=parameters)
@@ -92,10 +93,7 @@ def _unflatten(layout: Layout, columns: Mapping[str, NDArray[Any]], n_rows: int)
             return contents.ByteMaskedArray(ak.index.Index8(present.view(np.int8)), content, valid_when=True)
         case UnionLayout(tags, inners):
             chosen = _rows(columns, tags, n_rows)
-            if n_rows and (chosen.min() < 0 or chosen.max() >= len(inners)):
-                msg = f"column {tags!r} should choose among {len(inners)} types and holds {chosen.min()} to {chosen.max()}"
-                raise CorruptFile(msg, section=tags)
-            index, sizes = _union_index(chosen, len(inners))
+            index, sizes = union_index(chosen, tags, len(inners))
             return contents.UnionArray(
                 ak.index.Index8(np.ascontiguousarray(chosen, np.int8)),
                 ak.index.Index64(index),
@@ -103,7 +101,11 @@ def _unflatten(layout: Layout, columns: Mapping[str, NDArray[Any]], n_rows: int)
             )
 
 
-def _union_index(tags: NDArray[Any], n_types: int) -> tuple[NDArray[np.int64], list[int]]:
+def union_index(tags: NDArray[Any], key: str, n_types: int) -> tuple[NDArray[np.int64], list[int]]:
+    """Which element of its type each row is, shape ``(n_rows,)``, and how many rows each type has."""
+    if len(tags) and (tags.min() < 0 or tags.max() >= n_types):
+        msg = f"column {key!r} should choose among {n_types} types and holds {tags.min()} to {tags.max()}"
+        raise CorruptFile(msg, section=key)
     index = np.zeros(len(tags), np.int64)
     sizes = []
     for tag in range(n_types):
