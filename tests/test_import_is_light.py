@@ -49,3 +49,8 @@ def test_reading_loads_neither_torch_nor_uproot(nano_file, tmp_path):
 def test_compressing_plainly_loads_no_torch(nano_file, tmp_path):
     code = "import sys, hepbaler; hepbaler.compress(sys.argv[1], sys.argv[2], use_model=False)"
     assert "torch" not in loaded_by(code, str(nano_file), str(tmp_path / "nano.hbal"))
+
+
+def test_decoders_of_autoencoders_need_no_torch():
+    code = "import hepbaler.autoencoders.chain, hepbaler.autoencoders.curve, hepbaler.autoencoders.plan"
+    assert loaded_by(code) == {"numpy"}

@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "features": {"table", "bounds"},
     "models": set(),
     "training": {"models", "features", "coding", "table"},
+    "autoencoders": {"features", "training"},
     "coding": {"features", "table"},
     "container": set(),
     "testing": {"table", "layouts"},
@@ -98,7 +99,7 @@ ONLY_FOR = {
 }
 # Packages from outside, and who may use them at all.
 OUTSIDE = {
-    "torch": {"models", "training", "access/torch.py"},
+    "torch": {"models", "training", "autoencoders", "access/torch.py"},
     "uproot": {"reading", "restoring", "archive", "expressions"},
     "click": {"cli"},
     "rich": {"cli"},

@@ -35,7 +35,14 @@ NAMES = [
 ]
 # Names that ask for a package of an extra as soon as they are looked up.
 NEED_PACKAGES = {"dask": "dask_awkward", "nanoevents": "coffea", "torch": "torch"}
-NEED_AN_EXTRA = ("hepbaler.torch", "hepbaler.access.torch", "hepbaler.models", "hepbaler.training", "hepbaler.testing")
+NEED_AN_EXTRA = (
+    "hepbaler.torch",
+    "hepbaler.access.torch",
+    "hepbaler.models",
+    "hepbaler.training",
+    "hepbaler.autoencoders",
+    "hepbaler.testing",
+)
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(hepbaler.__path__, "hepbaler.", onerror=lambda _: None)

@@ -6,6 +6,7 @@ Which scaling to take:
 - ``minmax``: to the interval from 0 to 1. For fractions, scores and angles.
 - ``log``: signed logarithm above the median size, then ``standard``. For momenta, energies and masses with long tails.
 - ``rank``: to the quantile, from 0 to 1. Makes any distribution flat; what to take when nothing is known.
+- ``normal``: to the quantile, read as one of a standard normal distribution. Like ``rank``, but keeps tails apart.
 - ``none``: as it is.
 
 A plan is fitted once, is frozen, and can be written down and inverted: the same plan must serve training and use.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -22,9 +24,9 @@ from numpy.typing import NDArray
 
 from ..errors import ColumnNotFound, InputError
 
-__all__ = ("KINDS", "ColumnScaling", "Kind", "ScalingPlan")
+__all__ = ("KINDS", "ColumnScaling", "Kind", "ScalingPlan", "normal_scores")
 
-Kind = Literal["standard", "minmax", "log", "rank", "none"]
+Kind = Literal["standard", "minmax", "log", "rank", "normal", "none"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Array = NDArray[Any]
@@ -43,7 +45,7 @@ class ColumnScaling:
     """Scaling of one column.
 
     With ``u = x`` (``log``: ``u = sign(x) log(1 + |x| / unit)``) the scaled value is ``(u - centre) / width``;
-    ``rank`` interpolates between `knots` instead.
+    ``rank`` and ``normal`` interpolate between `knots` instead.
 
     Attributes
     ----------
@@ -54,7 +56,7 @@ class ColumnScaling:
     unit
         Where the logarithm begins, in the column's unit.
     knots, ranks
-        Values, strictly increasing, and their quantiles.
+        Values, strictly increasing, and their quantiles (``normal``: as standard normal numbers).
     """
 
     kind: Kind
@@ -107,8 +109,8 @@ class ColumnScaling:
             raise InputError(msg)
         if kind == "minmax":
             return cls(kind, low, _width(span))
-        if kind == "rank":
-            knots, ranks = _rank_table(x)
+        if kind in ("rank", "normal"):
+            knots, ranks = _rank_table(x) if kind == "rank" else _normal_table(x)
             return cls(kind, low, _width(span), knots=knots, ranks=ranks)
         unit = 1.0
         if kind == "log":
@@ -271,6 +273,12 @@ class ScalingPlan:
         return cls({str(name): ColumnScaling.from_dict(scaling) for name, scaling in data.items()})
 
 
+def normal_scores(shares: Array) -> FloatArray:
+    """Where a standard normal distribution has these shares below; each in (0, 1), any shape."""
+    inverse = NormalDist().inv_cdf
+    return np.array([inverse(float(share)) for share in np.ravel(shares)], np.float64).reshape(np.shape(shares))
+
+
 def _width(span: float) -> float:
     """`span`, or 1 where dividing by it would say nothing: a constant column."""
     return span if span >= np.finfo(np.float64).tiny else 1.0
@@ -300,6 +308,20 @@ def _rank_table(x: FloatArray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if len(knots) > 1:
         # The ends of the table are the ends of the interval.
         ranks = (ranks - ranks[0]) / (ranks[-1] - ranks[0])
+    return tuple(knots.tolist()), tuple(ranks.tolist())
+
+
+def _normal_table(x: FloatArray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Values and the standard normal numbers of their quantiles; half of the knots lie evenly in those numbers."""
+    ordered = np.sort(x)
+    n = len(ordered)
+    gauss = NormalDist()
+    reach = gauss.inv_cdf(1 - 0.5 / (n + 1))
+    even = np.array([gauss.cdf(z) for z in np.linspace(-reach, reach, _N_KNOTS // 2)])
+    shares = np.unique(np.concatenate([even, np.linspace(0, 1, _N_KNOTS // 2), [0.0, 1.0]]))
+    knots = np.unique(ordered[np.round(shares * (n - 1)).astype(np.intp)])
+    left, right = (np.searchsorted(ordered, knots, side=side) for side in ("left", "right"))
+    ranks = normal_scores((left + right) / (2 * n))
     return tuple(knots.tolist()), tuple(ranks.tolist())
 
 
