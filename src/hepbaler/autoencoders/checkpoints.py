@@ -85,6 +85,9 @@ class Checkpoint:
         """
         try:
             with Path(path).open("rb") as file:
+                # torch tries older formats on what is no ZIP file, and fails in too many ways there.
+                zipfile.ZipFile(file).close()
+                file.seek(0)
                 state = torch.load(file, weights_only=True, map_location="cpu")
             saved = cls(**{**state, "place": tuple(state["place"]), "history": History.from_dict(state["history"])})
         except FileNotFoundError as error:

@@ -29,7 +29,7 @@ __all__ = ("Family", "build", "config_of", "find_family", "names", "register")
 Factory = Callable[[int, int, Any, "torch.Generator"], "Autoencoder"]
 
 # Modules that hold the families of this package, in the order in which they are named.
-_MODULES = ("sparse", "baler")
+_MODULES = ("sparse", "variational", "wasserstein", "adversarial", "baler")
 _ENTRY_POINTS = "hepbaler.autoencoders"
 _DTYPES = ("float32", "float64")
 

@@ -2,7 +2,7 @@
 
 ::
 
-    features -> [affine -> norm? -> leaky -> dropout?] x 3 -> latents -> [the same, mirrored] x 3 -> features'
+    features -> [affine -> norm? -> leaky -> dropout?] x 2 -> latents -> [the same, mirrored] x 2 -> features'
                                  |                                               |
                                  +----------- mean |activation| (L1) ------------+
 
@@ -49,7 +49,7 @@ class SparseConfig:
         A linear map beside encoder and decoder.
     """
 
-    widths: tuple[int, ...] = (200, 100, 50)
+    widths: tuple[int, ...] = (128, 64)
     sparsity: float = 1e-4
     norm: bool = False
     dropout: tuple[float, ...] = ()
