@@ -52,6 +52,7 @@ MAY_IMPORT = {
     "segments": {"bounds", "decoding", "fields", "grouping", "header", "table"},
     "entries": {"caching", "decoding", "header", "table"},
     "lazyarrays": {"branches", "entries", "layouts", "table"},
+    "assembling": {"archive", "container", "header", "segments"},
     "tree": {
         "branches",
         "caching",
@@ -90,7 +91,19 @@ MAY_IMPORT = {
     "evaluationpage": {"analysis", "judging"},
 }
 # The parts above meet in these.
-ABOVE = {"pipeline", "planning", "pretraining", "merging", "campaign", "access", "torch", "cli", "__main__", "__init__"}
+ABOVE = {
+    "pipeline",
+    "planning",
+    "pretraining",
+    "merging",
+    "skimming",
+    "campaign",
+    "access",
+    "torch",
+    "cli",
+    "__main__",
+    "__init__",
+}
 ONLY_FOR = {
     "cli": {"__main__"},
     "access": {"torch", "__init__"},
@@ -100,7 +113,7 @@ ONLY_FOR = {
 # Packages from outside, and who may use them at all.
 OUTSIDE = {
     "torch": {"models", "training", "autoencoders", "access/torch.py"},
-    "uproot": {"reading", "restoring", "archive", "expressions"},
+    "uproot": {"reading", "restoring", "archive", "expressions", "skimming"},
     "click": {"cli"},
     "rich": {"cli"},
     "hypothesis": {"testing"},

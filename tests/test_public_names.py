@@ -29,6 +29,7 @@ NAMES = [
     "nanoevents",
     "num_entries",
     "open",
+    "skim",
     "torch",
     "train",
     "verify",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .pipeline import compress
     from .planning import make_plan
     from .pretraining import train
+    from .skimming import skim
     from .topmass import analyse
     from .verifying import verify
     from .version import __version__
@@ -49,6 +50,7 @@ __all__ = (
     "nanoevents",
     "num_entries",
     "open",
+    "skim",
     "torch",
     "train",
     "verify",
@@ -75,6 +77,7 @@ _HOMES = {
     "nanoevents": "access.nanoevents",
     "num_entries": "manyfiles",
     "open": "archive",
+    "skim": "skimming",
     "torch": "",
     "train": "pretraining",
     "verify": "verifying",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from .archive import ARCHIVE_KIND, FEATURES, Archive
 from .archive import open as open_archive
+from .assembling import Assembly, strange_sections
 from .bounds import Choice
 from .coding.plain import encode_bytes
 from .container import ContainerWriter, check_target
@@ -19,7 +18,7 @@ from .errors import InputError, OutputError
 from .header import TreeHeader
 from .pipeline import writer_info
 from .restoring import ObjectSum
-from .segments import SEGMENTS_FEATURE, Segment, first_difference, segment_to_dict, weakest
+from .segments import SEGMENTS_FEATURE, first_difference, weakest
 
 __all__ = ("MergeReport", "MergedTree", "merge")
 
@@ -184,6 +183,10 @@ class _Common:
         """Take in one input."""
         meta = archive.meta
         self._first = self._first or path
+        strange = strange_sections(archive)
+        if strange:
+            msg = f"{path} is coded in a way that cannot be merged ({strange[0]}): decompress it, and compress it again"
+            raise InputError(msg)
         self._compare_trees(path, archive)
         for tree in archive.trees.values():
             self.entries[tree.object_path] = self.entries.get(tree.object_path, 0) + tree.num_entries
@@ -233,147 +236,65 @@ class _Common:
         self._choices[tree, key] = weaker
 
 
-@dataclass
-class _MergedTree:
-    """Segments of a tree that were written so far."""
-
-    first: int
-    segments: list[Segment] = field(default_factory=list)
-    page_bytes: int = 0
-
-
 class _Merged:
     """The archive that is being written."""
 
     def __init__(self, writer: ContainerWriter, common: _Common) -> None:
         self._writer = writer
         self._common = common
-        self._trees = {path: _MergedTree(number) for number, path in enumerate(common.headers)}
-        self._next = len(self._trees)
-        self._sections: dict[bytes, str] = {}
-        self._shared = 0
+        self._numbers = {path: number for number, path in enumerate(common.headers)}
+        self._assembly = Assembly(writer, len(self._numbers))
 
-    def append(self, archive: Archive) -> Any:
+    def append(self, archive: Archive) -> Iterator[int]:
         """Copy all pages of an archive; yields their bytes, cluster by cluster."""
         for path, tree in archive.trees.items():
-            mine = self._trees[path]
+            number = self._numbers[path]
             for segment in tree.segments:
-                header = self._renamed(archive, segment.header)
-                # Of an empty tree only the first is kept, if it stays alone, so that there is something to tell of.
-                if header.schema.num_entries or not (mine.segments or self._common.entries[path]):
-                    number = self._place(mine, header)
-                    yield from self._copy(archive, segment, number, mine)
+                # Of empty trees one is kept if there is nothing else, so that there is something to tell of.
+                alone = not self._common.entries[path] and not self._assembly.segments(number)
+                if segment.header.schema.num_entries or alone:
+                    yield from self._assembly.copy(number, segment, archive.reader)
 
     def finish(self, paths: Sequence[str], left_out: Sequence[str]) -> MergeReport:
         """Write what the pages mean, and give the file its name."""
-        common, writer = self._common, self._writer
+        common, writer, assembly = self._common, self._writer, self._assembly
         objects = [info for path, info in common.object_infos.items() if path not in common.objects.unmergeable]
         if objects:
             writer.add_section("objects", encode_bytes(common.objects.finish()))
-        continued = any(len(tree.segments) > 1 for tree in self._trees.values())
-        notes = [*common.notes, *common.objects.notes]
+        notes = (*common.notes, *common.objects.notes)
+        left_out = (*common.left_out, *left_out)
+        words = [*common.features, *([SEGMENTS_FEATURE] if assembly.continued else [])]
         meta = {
             "kind": ARCHIVE_KIND,
-            "required_features": [
-                word for word in FEATURES if (continued if word == SEGMENTS_FEATURE else word in common.features)
-            ],
+            "required_features": [word for word in FEATURES if word in words],
             "source": _joint_source(common.origins),
             "writer": writer_info(),
             "settings": {"merged": common.origins},
-            "trees": self._headers(),
+            "trees": assembly.headers(),
             "objects": objects,
-            "notes": notes,
-            "left_out": [*common.left_out, *left_out],
+            "notes": list(notes),
+            "left_out": list(left_out),
         }
         writer.finish(meta)
-        trees = tuple(
-            MergedTree(
-                path,
-                sum(segment.header.schema.num_entries for segment in tree.segments),
-                sum(segment.header.n_clusters for segment in tree.segments),
-                len(tree.segments),
-                tree.page_bytes,
-            )
-            for path, tree in self._trees.items()
-        )
+        trees = tuple(self._told(path, number) for path, number in self._numbers.items())
         return MergeReport(
             tuple(paths),
             str(writer.path),
             common.source_bytes,
             writer.path.stat().st_size,
             trees,
-            len(self._sections),
-            self._shared,
+            assembly.models,
+            assembly.models_shared,
             len(objects),
-            tuple(notes),
-            (*common.left_out, *left_out),
+            notes,
+            left_out,
         )
 
-    def _renamed(self, archive: Archive, header: TreeHeader) -> TreeHeader:
-        """The header with models under the names that they have here; those that are new are written."""
-        models = []
-        for entry in header.models:
-            content = archive.reader.section(entry.section)
-            digest = hashlib.sha256(content).digest()
-            if digest in self._sections:
-                self._shared += 1
-            else:
-                self._sections[digest] = f"model/{len(self._sections)}"
-                self._writer.add_section(self._sections[digest], content)
-            models.append(replace(entry, section=self._sections[digest]))
-        return replace(header, models=tuple(models))
-
-    def _place(self, mine: _MergedTree, header: TreeHeader) -> int:
-        """Number of the container's tree that takes the clusters of `header`, which are appended in its rows."""
-        last = mine.segments[-1] if mine.segments else None
-        if last is not None and _coded_alike(last.header, header):
-            mine.segments[-1] = Segment(_appended(last.header, header), last.number)
-            return last.number
-        number = mine.first if last is None else self._next
-        self._next += last is not None
-        mine.segments.append(Segment(header, number))
-        self._writer.add_tree(number, header.n_slots)
-        return number
-
-    def _copy(self, archive: Archive, segment: Segment, number: int, mine: _MergedTree) -> Any:
-        slots = range(segment.header.n_slots)
-        for cluster in range(segment.header.n_clusters):
-            pages = archive.reader.pages(segment.number, [(cluster, slot) for slot in slots])
-            self._writer.add_cluster(number, pages)
-            size = sum(map(len, pages))
-            mine.page_bytes += size
-            yield size
-
-    def _headers(self) -> list[dict[str, Any]]:
-        out: list[dict[str, Any]] = [{}] * self._next
-        for tree in self._trees.values():
-            first, *others = tree.segments
-            out[tree.first] = first.header.to_dict()
-            for segment in others:
-                out[segment.number] = segment_to_dict(segment.header, out[tree.first], tree.first)
-        return out
-
-
-def _coded_alike(one: TreeHeader, other: TreeHeader) -> bool:
-    """Whether clusters of both can follow each other in one segment."""
-    if one.n_slots != other.n_slots or one.models != other.models:
-        return False
-    return _fingerprint(one) == _fingerprint(other)
-
-
-def _fingerprint(header: TreeHeader) -> str:
-    told = header.to_dict()
-    for of_the_file in ("num_entries", "borders", "rows", "title", "cycle"):
-        del told[of_the_file]
-    return json.dumps(told, sort_keys=True)
-
-
-def _appended(one: TreeHeader, other: TreeHeader) -> TreeHeader:
-    entries = one.schema.num_entries
-    schema = replace(one.schema, num_entries=entries + other.schema.num_entries)
-    borders = (*one.borders, *(entries + border for border in other.borders[1:]))
-    rows = tuple((*a, *b) for a, b in zip(one.rows, other.rows, strict=True))
-    return replace(one, schema=schema, borders=borders, rows=rows)
+    def _told(self, path: str, number: int) -> MergedTree:
+        headers = [segment.header for segment in self._assembly.segments(number)]
+        entries = sum(header.schema.num_entries for header in headers)
+        clusters = sum(header.n_clusters for header in headers)
+        return MergedTree(path, entries, clusters, len(headers), self._assembly.page_bytes(number))
 
 
 def _joint_source(origins: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from .merge import merge
 from .options import CONTEXT, Session
 from .plan import plan
 from .sample import sample
+from .skim import skim
 from .train import train
 from .verify import verify
 
@@ -71,7 +72,7 @@ def cli() -> None:
     """  # noqa: D301 - click reads the backspace
 
 
-for _command in (compress, decompress, info, verify, merge, evaluate, analyse, plan, train, sample):
+for _command in (compress, decompress, info, verify, merge, skim, evaluate, analyse, plan, train, sample):
     cli.add_command(_command)
 
 

@@ -270,7 +270,7 @@ class LearnedCoder:
                 raise CorruptFile(msg, section="page", expected=n_rows, found=array.shape)
             rows.add(slots[name], array)
         if LATENTS in needed_pages:
-            rows.add_latents(self._decode_latents(pages[LATENTS], n_rows))
+            rows.add_latents(self.decode_latents(pages[LATENTS], n_rows))
         decoded: dict[str, IntArray] = {}
         for name in needed_pages:
             if name == LATENTS:
@@ -289,7 +289,8 @@ class LearnedCoder:
             writer.put(latents[:, number] + LATENT_TOP, histogram_model(mass))
         return writer.finish()
 
-    def _decode_latents(self, page: bytes, n_rows: int) -> IntArray:
+    def decode_latents(self, page: bytes, n_rows: int) -> IntArray:
+        """Latents of a page, shape (n_rows, n_latent)."""
         reader = ReadSymbols(page)
         latents = np.empty((n_rows, self.n_latent), np.int64)
         for number, mass in enumerate(self.latent_mass):

@@ -14,10 +14,21 @@ from __future__ import annotations
 from hepbaler.layouts.buffers import Buffer, form_of
 from hepbaler.layouts.flattening import flatten
 from hepbaler.layouts.forms import columns_of, layout_of
+from hepbaler.layouts.masking import RowMasks, keep_rows
 from hepbaler.layouts.slicing import slice_columns
 from hepbaler.layouts.unflattening import unflatten
 
-__all__ = ("Buffer", "columns_of", "flatten", "form_of", "layout_of", "slice_columns", "unflatten")
+__all__ = (
+    "Buffer",
+    "RowMasks",
+    "columns_of",
+    "flatten",
+    "form_of",
+    "keep_rows",
+    "layout_of",
+    "slice_columns",
+    "unflatten",
+)
 
 
 def __dir__() -> tuple[str, ...]:

@@ -1,0 +1,107 @@
+"""``hepbaler skim``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import CONTEXT, force_option, jobs_option, json_option, selection_options, talk_options
+from .progress import progress_bar
+from .tables import bytes_text, print_json, print_lines, print_table, warn
+
+if TYPE_CHECKING:
+    from ..skimming import SkimReport
+
+__all__ = ("skim",)
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+@click.command(context_settings=CONTEXT, short_help="Take some entries and branches.")
+@click.argument("source", metavar="INPUT")
+@click.option("-o", "--output", required=True, metavar="OUT", help="OUT.hbal or OUT.root.")
+@click.option("--cut", multiple=True, metavar="EXPRESSION", help="Keep entries that pass (repeatable).")
+@selection_options
+@click.option("--tree", metavar="TREE", help="The tree that the cut is about, where several have its branches.")
+@click.option("--rntuple", is_flag=True, help="Write RNTuples instead of TTrees.")
+@click.option(
+    "--compression", default="zstd:5", show_default=True, metavar="NAME:LEVEL", help="Compression of a ROOT file."
+)
+@click.option("--skip-unreadable", is_flag=True, help="Leave out what cannot be carried, and name it.")
+@force_option
+@jobs_option("Threads to use (default: as many as there are cores).")
+@json_option
+@talk_options
+def skim(
+    source: str,
+    output: str,
+    cut: tuple[str, ...],
+    keep: tuple[str, ...],
+    drop: tuple[str, ...],
+    tree: str | None,
+    rntuple: bool,
+    compression: str,
+    skip_unreadable: bool,
+    force: bool,
+    jobs: int | None,
+    as_json: bool,
+) -> None:
+    """Write the entries of an archive or ROOT file that pass a cut, and the branches that are asked for.
+
+    \b
+      hepbaler skim events.root.hbal -o top.hbal --cut 'nJet >= 4 and any(Muon_pt > 30)' --keep 'Jet_*' --keep 'Muon_*'
+      hepbaler skim events.root.hbal -o top.root --cut 'sum(Jet_pt > 30) >= 4 and 20 < MET_pt < 200'
+
+    A list becomes one number an entry by any, all, sum, min, max or count.
+    """  # noqa: D301 - click reads the backspace
+    from .. import skimming
+
+    with progress_bar() as progress:
+        report = skimming.skim(
+            source,
+            output,
+            cut=cut,
+            keep=keep,
+            drop=drop,
+            tree=tree,
+            rntuple=rntuple,
+            compression=compression,
+            skip_unreadable=skip_unreadable,
+            force=force,
+            jobs=jobs,
+            progress=progress,
+        )
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        _print_skimmed(report)
+
+
+def _print_skimmed(report: SkimReport) -> None:
+    print_table(
+        f"{report.source} -> {report.target}",
+        ("tree", "entries", "kept", "branches"),
+        [(tree.path, f"{tree.before:,}", f"{tree.after:,}", f"{tree.branches:,}") for tree in report.trees],
+    )
+    if report.flow:
+        before = next(tree.before for tree in report.trees if tree.path == report.cut_tree)
+        rows, last = [("all", f"{before:,}", "", "")], before
+        for text, n in report.flow:
+            rows.append((text, f"{n:,}", _percent(n, last), _percent(n, before)))
+            last = n
+        print_table(f"cuts on {report.cut_tree}", ("cut", "pass", "of those before", "of all"), rows)
+    for tree in report.written:
+        for difference in tree.missing:
+            warn(f"{tree.path}: {difference}")
+        if tree.not_written is not None:
+            warn(f"tree {tree.path} is not written: {tree.not_written}")
+    print_lines(f"note: {note}" for note in report.notes)
+    print_lines(f"left out: {item}" for item in report.left_out)
+    print_lines([f"{bytes_text(report.source_bytes)} -> {bytes_text(report.target_bytes)}"])
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "-"

@@ -1,0 +1,400 @@
+"""The one place where the steps of a skim meet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..archive import FEATURES, Archive
+from ..archive import open as open_archive
+from ..assembling import Assembly, strange_sections
+from ..container import ContainerWriter, check_target
+from ..errors import InputError, NotHepbalerFile, OutputError, UnreadableBranches
+from ..layouts import columns_of, unflatten
+from ..pipeline import CLUSTER_BYTES, cannot_carry, writer_info
+from ..reading import Source, SourceTree, open_source
+from ..reading.failures import nearest
+from ..reading.tree import matching
+from ..restoring import RootWriter, TreeReport
+from ..segments import SEGMENTS_FEATURE
+from ..table import Branch
+from ..tree import Tree
+from .archives import rewrite_tree
+from .choosing import Chosen, choose, tree_of_cuts
+from .gathering import Gathered
+from .rootfiles import chosen_entries
+from .selection import Cut, cuts_of
+
+if TYPE_CHECKING:
+    import awkward as ak
+
+__all__ = ("SkimReport", "SkimmedTree", "skim")
+
+Progress = Callable[[str, int, int], None]
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+@dataclass(frozen=True)
+class SkimmedTree:
+    """A tree of a skim.
+
+    Attributes
+    ----------
+    path
+        Directory and name.
+    before, after
+        Entries of the input, and of the result.
+    branches
+        Branches that were kept.
+    """
+
+    path: str
+    before: int
+    after: int
+    branches: int
+
+
+@dataclass(frozen=True)
+class SkimReport:
+    """What `skim` did.
+
+    Attributes
+    ----------
+    source, target
+        Paths.
+    source_bytes, target_bytes
+        Their sizes.
+    trees
+        One a tree.
+    cut_tree
+        Tree that the cuts are about; None without cuts.
+    flow
+        Each cut, and how many entries pass it and those before it.
+    written
+        For a ROOT file, how each tree was written and what differs.
+    notes, left_out
+        What the reader should know; what could not be carried.
+    """
+
+    source: str
+    target: str
+    source_bytes: int
+    target_bytes: int
+    trees: tuple[SkimmedTree, ...]
+    cut_tree: str | None
+    flow: tuple[tuple[str, int], ...]
+    written: tuple[TreeReport, ...] = ()
+    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+def skim(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    cut: str | Sequence[str] = (),
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    tree: str | None = None,
+    rntuple: bool = False,
+    compression: str = "zstd:5",
+    skip_unreadable: bool = False,
+    force: bool = False,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> SkimReport:
+    """Write the entries that pass a cut, and the branches that globs choose.
+
+    Values are those that the source gives, bit for bit. From an archive to an archive they stay on their grids, so the
+    bound under which they were compressed still holds against the original, and models stay in use without training.
+
+    Parameters
+    ----------
+    source
+        An archive or a ROOT file.
+    target
+        What to write: ``.root`` is a ROOT file, ``.hbal`` an archive, which takes an archive as source.
+    cut
+        A condition on entries, or several: ``"nJet >= 4 and any(Muon_pt > 30)"``.
+    keep, drop
+        Globs on branch names. Branches that count the elements of a kept one stay too.
+    tree
+        The tree that the cut is about; needed where several have its branches. Other trees keep all their entries.
+    rntuple, compression
+        Of a ROOT file, as for `hepbaler.decompress`.
+    skip_unreadable
+        Leave out what cannot be carried instead of raising.
+    force
+        Overwrite `target`.
+    jobs
+        Threads; as many as there are cores by default.
+    progress
+        Called as ``(phase, done, total)`` with phases ``cut`` and ``write``.
+
+    Raises
+    ------
+    InputError
+        If the cut cannot be understood or computed, or a glob of `keep` matches no branch.
+    ColumnNotFound
+        If the cut names a branch that no tree has.
+    OutputError
+        If the target exists, is the source, or cannot be written. No half-written file is left.
+
+    Examples
+    --------
+    >>> hepbaler.skim("events.root.hbal", "muons.hbal", cut="any(Muon_pt > 30)", keep=["Muon_*"])  # doctest: +SKIP
+    """
+    cuts = cuts_of([cut] if isinstance(cut, str) else cut)
+    out, tell = Path(target), progress or (lambda *_: None)
+    if out.suffix not in (".root", ".hbal"):
+        msg = f"the output {out} should end in .hbal or .root, which says what it shall be"
+        raise OutputError(msg)
+    if out.exists() and Path(source).exists() and out.samefile(source):
+        msg = f"the output {out} is the input itself; choose another name with -o"
+        raise OutputError(msg)
+    check_target(out, overwrite=force)
+    job = _Job(os.fspath(source), out, cuts, tuple(keep), tuple(drop), tree, tell)
+    try:
+        archive = open_archive(source)
+    except NotHepbalerFile:
+        if out.suffix == ".hbal":
+            msg = (
+                f"{source} is no archive: skim it to a ROOT file, which 'hepbaler compress' turns into an archive, "
+                "or compress it first"
+            )
+            raise InputError(msg) from None
+        with open_source(os.fspath(source)) as opened:
+            return _from_root(job, opened, rntuple, compression, skip_unreadable)
+    with archive:
+        if out.suffix == ".hbal":
+            return _to_archive(job, archive, force, jobs)
+        return _to_root(job, archive, rntuple, compression)
+
+
+@dataclass(frozen=True)
+class _Job:
+    source: str
+    out: Path
+    cuts: tuple[Cut, ...]
+    keep: tuple[str, ...]
+    drop: tuple[str, ...]
+    tree: str | None
+    tell: Progress
+
+    def chosen_of(self, trees: Mapping[str, Tree], cut_tree: str | None) -> dict[str, Chosen]:
+        """Chosen entries of each tree of an archive."""
+        out = {}
+        for path, tree in trees.items():
+            cuts = self.cuts if path == cut_tree else ()
+            ranges = list(pairwise(tree.common_entry_offsets()))
+            n = tree.num_entries
+            out[path] = choose(
+                tree.branch_arrays,
+                ranges,
+                cuts,
+                tree.keys(),
+                (self.source, path),
+                lambda done, n=n: self.tell("cut", done, n),  # type: ignore[misc]
+            )
+        return out
+
+    def branches_of(self, trees: Mapping[str, Sequence[Branch]]) -> dict[str, list[Branch]]:
+        """Branches of each tree that are kept; trees without any are left out."""
+        every = [branch.name for branches in trees.values() for branch in branches]
+        for pattern in self.keep:
+            if not matching([pattern], every):
+                msg = f"no branch in {self.source} matches {pattern!r}{nearest(pattern, every)}"
+                raise InputError(msg)
+        out = {}
+        for path, branches in trees.items():
+            names = [branch.name for branch in branches]
+            chosen = set(matching(self.keep, names) if self.keep else names).difference(matching(self.drop, names))
+            chosen |= {b.count_branch for b in branches if b.name in chosen and b.count_branch is not None}
+            kept = [branch for branch in branches if branch.name in chosen]
+            if kept or not branches:
+                out[path] = kept
+        if not any(out.values()):
+            msg = f"--keep and --drop leave no branch of {self.source}"
+            raise InputError(msg)
+        return out
+
+    def note(self, cut_tree: str | None, before: int, chosen: Chosen | None) -> str:
+        """What an archive says of its skim."""
+        what = [f"cut {' and '.join(f'({cut.text})' for cut in self.cuts)}"] if self.cuts else []
+        what += [f"keep {' '.join(self.keep)}"] if self.keep else []
+        what += [f"drop {' '.join(self.drop)}"] if self.drop else []
+        left = f"; {chosen.num_entries} of {before} entries of tree {cut_tree!r} are left" if chosen else ""
+        return f"skimmed ({', '.join(what) or 'all'}){left}; bounds hold against the original values"
+
+    def report(
+        self,
+        source_bytes: int,
+        counts: Mapping[str, tuple[int, int, int]],
+        cut_tree: str | None,
+        chosen: Chosen | None,
+        **more: Any,
+    ) -> SkimReport:
+        flow = chosen.flow if chosen is not None else ()
+        return SkimReport(
+            self.source,
+            str(self.out),
+            source_bytes,
+            self.out.stat().st_size,
+            tuple(SkimmedTree(path, *count) for path, count in counts.items()),
+            cut_tree if self.cuts else None,
+            tuple((one.text, n) for one, n in zip(self.cuts, flow, strict=True)) if self.cuts else (),
+            **more,
+        )
+
+
+def _to_archive(job: _Job, archive: Archive, force: bool, jobs: int | None) -> SkimReport:
+    meta = archive.meta
+    strange = strange_sections(archive)
+    if strange:
+        msg = f"{job.source} is coded in a way that is not cut into ({strange[0]}): skim it to a ROOT file"
+        raise InputError(msg)
+    trees = archive.trees
+    kept = job.branches_of({path: tree.header.schema.branches for path, tree in trees.items()})
+    cut_tree = tree_of_cuts(job.cuts, {path: tree.keys() for path, tree in trees.items()}, job.source, job.tree)
+    chosen = job.chosen_of({path: trees[path] for path in kept}, cut_tree)
+    counts = {}
+    with ContainerWriter(job.out, overwrite=force) as writer, ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        assembly = Assembly(writer, len(kept))
+        for number, (path, branches) in enumerate(kept.items()):
+            tree, mine = trees[path], chosen[path]
+            if len(branches) == len(tree) and mine.num_entries == tree.num_entries:
+                for segment in tree.segments:
+                    for _ in assembly.copy(number, segment, archive.reader):
+                        pass
+            else:
+                names = [branch.name for branch in branches]
+                rewrite_tree(
+                    archive,
+                    tree,
+                    number,
+                    names,
+                    mine,
+                    assembly,
+                    pool,
+                    lambda done, n=tree.num_entries: job.tell("write", done, n),  # type: ignore[misc]
+                )
+            counts[path] = tree.num_entries, mine.num_entries, len(branches)
+        if "objects" in archive.reader.section_names:
+            writer.add_section("objects", archive.reader.section("objects"))
+        note = job.note(cut_tree, counts.get(cut_tree or "", (0,))[0], chosen.get(cut_tree or ""))
+        # Words for what may be gone are kept where it cannot be told cheaply that it is.
+        words = {*meta.get("required_features", ())} - {SEGMENTS_FEATURE}
+        words |= {SEGMENTS_FEATURE} if assembly.continued else set()
+        settings = meta.get("settings")
+        settings = dict(settings) if isinstance(settings, dict) else {}
+        settings |= {"skim": {"cut": [one.text for one in job.cuts], "keep": list(job.keep), "drop": list(job.drop)}}
+        writer.finish(
+            {key: meta[key] for key in ("kind", "source", "objects", "left_out") if key in meta}
+            | {
+                "required_features": [word for word in FEATURES if word in words],
+                "writer": writer_info(),
+                "settings": settings,
+                "trees": assembly.headers(),
+                "notes": [*meta.get("notes", ()), note],
+            }
+        )
+    return job.report(archive.reader.size, counts, cut_tree, chosen.get(cut_tree or ""), notes=(note,))
+
+
+def _to_root(job: _Job, archive: Archive, rntuple: bool, compression: str) -> SkimReport:
+    trees = archive.trees
+    kept = job.branches_of({path: tree.header.schema.branches for path, tree in trees.items()})
+    cut_tree = tree_of_cuts(job.cuts, {path: tree.keys() for path, tree in trees.items()}, job.source, job.tree)
+    chosen = job.chosen_of({path: trees[path] for path in kept}, cut_tree)
+    counts, written = {}, []
+    with RootWriter(job.out, compression=compression, rntuple=rntuple) as writer:
+        stored = archive.objects_file()
+        objects = writer.write_objects(stored) if stored is not None else None
+        for path, branches in kept.items():
+            tree, mine = trees[path], chosen[path]
+            arrays = _arrays(tree, branches, mine, job.tell)
+            same_as = tree.header.schema.same_as
+            written.append(
+                writer.write_tree(
+                    path, tree.title, branches, arrays, mine.num_entries, same_as=_left(same_as, branches)
+                )
+            )
+            counts[path] = tree.num_entries, mine.num_entries, len(branches)
+    left = tuple(f"{path} ({kind}): {reason}" for path, kind, reason in (objects.missing if objects else ()))
+    return job.report(
+        archive.reader.size, counts, cut_tree, chosen.get(cut_tree or ""), written=tuple(written), left_out=left
+    )
+
+
+def _left(same_as: Mapping[str, str], branches: Sequence[Branch]) -> dict[str, str]:
+    """Who repeats whom among the columns that are left."""
+    first: dict[str, str] = {}
+    out = {}
+    keys = {column.key for branch in branches for column in columns_of(branch)}
+    for key in sorted(keys, key=lambda key: key in same_as):
+        root = same_as.get(key, key)
+        if (other := first.setdefault(root, key)) != key:
+            out[key] = other
+    return out
+
+
+def _arrays(tree: Tree, branches: Sequence[Branch], chosen: Chosen, tell: Progress) -> Iterator[Mapping[str, ak.Array]]:
+    gathered = Gathered([column for branch in branches for column in columns_of(branch)])
+    keys = [column.key for branch in branches for column in columns_of(branch)]
+    for cluster, (_, stop) in enumerate(chosen.ranges):
+        if chosen.passing[cluster]:
+            gathered.add(tree.decoder.columns([cluster], keys)[0], chosen.mask(cluster))
+        tell("write", stop, tree.num_entries)
+        if gathered.n_bytes >= CLUSTER_BYTES or (gathered.n_entries and cluster == len(chosen.ranges) - 1):
+            columns, n = gathered.take()
+            yield {branch.name: unflatten(branch.layout, columns, n) for branch in branches}
+
+
+def _from_root(job: _Job, opened: Source, rntuple: bool, compression: str, skip_unreadable: bool) -> SkimReport:
+    trees = {tree.path: tree for tree in opened.trees}
+    cut_tree = tree_of_cuts(job.cuts, {p: [b.name for b in t.branches] for p, t in trees.items()}, job.source, job.tree)
+    selected = opened.select(job.keep, job.drop) if job.keep or job.drop else opened.trees
+    objects, objects_left = opened.copy_objects()
+    left_out = [f"{left.name} ({left.classname}): {left.reason}" for left in objects_left]
+    left_out += [f"{t.path}:{one.name} ({one.typename}): {one.reason}" for t in selected for one in t.unreadable]
+    if left_out and not skip_unreadable:
+        raise UnreadableBranches(cannot_carry(job.source, left_out))
+    counts, written, flow = {}, [], None
+    with RootWriter(job.out, compression=compression, rntuple=rntuple) as writer:
+        if opened.objects:
+            writer.write_objects(objects)
+        for tree in selected:
+            seen = tree
+            if tree.path == cut_tree and job.cuts:
+                flow = _chosen_of_root(job, trees[tree.path])
+                seen = chosen_entries(tree, flow)
+            clusters = seen.clusters(CLUSTER_BYTES)
+            arrays = (seen.read(start, stop) for start, stop in clusters)
+            written.append(writer.write_tree(tree.path, tree.title, tree.branches, arrays, seen.num_entries))
+            counts[tree.path] = tree.num_entries, seen.num_entries, len(tree.branches)
+    return job.report(
+        opened.size, counts, cut_tree, flow, written=tuple(written), notes=opened.notes, left_out=tuple(left_out)
+    )
+
+
+def _chosen_of_root(job: _Job, tree: SourceTree) -> Chosen:
+    return choose(
+        lambda names, start, stop: tree.read(start, stop, list(names)),
+        tree.clusters(CLUSTER_BYTES),
+        job.cuts,
+        [branch.name for branch in tree.branches],
+        (job.source, tree.path),
+        lambda done: job.tell("cut", done, tree.num_entries),
+    )

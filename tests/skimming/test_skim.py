@@ -1,0 +1,192 @@
+"""A skim read is the whole read and masked: every value as it was, every count that of its list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hepbaler
+from hepbaler.cli import main
+from hepbaler.errors import ColumnNotFound, InputError, OutputError
+from hepbaler.skimming.selection import cuts_of
+
+LEARNED = Path(__file__).parents[1] / "golden" / "v1" / "archive_learned.hbal"
+CUT = "nJet >= 3 and any(Jet_pt > 40)"
+
+
+@pytest.fixture(scope="module")
+def archive_path(tmp_path_factory, nano_file):
+    path = tmp_path_factory.mktemp("skim") / "nano.hbal"
+    hepbaler.compress(nano_file, path, use_model=False)
+    return path
+
+
+def arrays_of(path):
+    with hepbaler.open(path) as archive:
+        return archive["Events"].arrays()
+
+
+def passing(arrays):
+    return (arrays["nJet"] >= 3) & ak.any(arrays["Jet_pt"] > 40, axis=-1)
+
+
+@pytest.mark.parametrize("keep", [(), ("Jet_pt", "MET_*")])
+def test_an_archive_keeps_every_value_of_the_chosen_entries(archive_path, tmp_path, keep):
+    whole = arrays_of(archive_path)
+    report = hepbaler.skim(archive_path, tmp_path / "out.hbal", cut=CUT, keep=keep)
+    part = arrays_of(tmp_path / "out.hbal")
+    expected = whole[passing(whole)]
+    assert 0 < len(part) < len(whole)
+    assert ak.array_equal(part, expected[part.fields])
+    assert report.trees[0].after == len(part) == report.flow[-1][1]
+    assert report.flow[0] == ("nJet >= 3", int(ak.sum(whole["nJet"] >= 3)))
+    if keep:
+        assert part.fields == ["MET_pt", "MET_phi", "nJet", "Jet_pt"]
+
+
+def test_bounds_are_those_of_the_input(archive_path, tmp_path, nano_file):
+    hepbaler.skim(archive_path, tmp_path / "out.hbal", cut=CUT)
+    with hepbaler.open(archive_path) as before, hepbaler.open(tmp_path / "out.hbal") as after:
+        assert before["Events"].header.choices == after["Events"].header.choices
+        assert "bounds hold against the original" in after.info()["notes"][-1]
+    kept = passing(arrays_of(archive_path))
+    original = uproot.open(nano_file)["Events"].arrays()[kept]
+    found = arrays_of(tmp_path / "out.hbal")
+    for name, choice in after["Events"].header.choices.items():
+        truth, got = (np.asarray(ak.flatten(one[name], axis=None)) for one in (original, found))
+        assert np.all(np.abs(truth.astype(float) - got) <= choice.bound.allowed(truth, choice.scale))
+
+
+def test_models_stay_in_use_and_lose_what_is_dropped(tmp_path):
+    whole = arrays_of(LEARNED)
+    mask = whole["nJet"] >= 3
+    for keep in ((), ("*GenJet*", "*Jet_*"), ("Jet_pt", "Jet_eta")):
+        hepbaler.skim(LEARNED, tmp_path / "out.hbal", cut="nJet >= 3", keep=keep, force=True)
+        part = arrays_of(tmp_path / "out.hbal")
+        assert ak.array_equal(part, whole[mask][part.fields], equal_nan=True)
+    hepbaler.skim(LEARNED, tmp_path / "all.hbal", cut="nJet >= 0 and nMuon < 3")
+    with hepbaler.open(tmp_path / "all.hbal") as archive:
+        assert archive["Events"].header.models
+    # Of a few entries a model would be larger than what it saves.
+    hepbaler.skim(LEARNED, tmp_path / "few.hbal", cut="nJet > 12")
+    with hepbaler.open(tmp_path / "few.hbal") as archive:
+        assert not archive["Events"].header.models
+        assert ak.array_equal(archive["Events"].arrays(), whole[whole["nJet"] > 12], equal_nan=True)
+
+
+def test_root_files_come_out_of_both(archive_path, nano_file, tmp_path):
+    for i, source in enumerate((archive_path, nano_file)):
+        hepbaler.skim(source, tmp_path / f"{i}.root", cut=CUT, drop=["Jet_mass"])
+        back = uproot.open(tmp_path / f"{i}.root")["Events"].arrays()
+        whole = arrays_of(source) if i == 0 else uproot.open(source)["Events"].arrays()
+        expected = whole[passing(whole)]
+        assert "Jet_mass" not in back.fields
+        for name in back.fields:
+            assert ak.all(back[name] == expected[name], axis=None)
+            assert len(back) == len(expected)
+
+
+def test_nothing_may_pass(archive_path, tmp_path):
+    for name in ("none.hbal", "none.root"):
+        report = hepbaler.skim(archive_path, tmp_path / name, cut="nJet > 1000")
+        assert report.trees[0].after == 0
+    assert len(arrays_of(tmp_path / "none.hbal")) == 0
+    assert uproot.open(tmp_path / "none.root")["Events"].num_entries == 0
+
+
+def test_a_merged_archive_is_skimmed_segment_by_segment(archive_path, other_nano_file, tmp_path):
+    hepbaler.compress(other_nano_file, tmp_path / "other.hbal", use_model=False)
+    hepbaler.merge(tmp_path / "both.hbal", [archive_path, tmp_path / "other.hbal"])
+    hepbaler.skim(tmp_path / "both.hbal", tmp_path / "out.hbal", cut=CUT, keep=["Jet_*"])
+    whole = arrays_of(tmp_path / "both.hbal")
+    part = arrays_of(tmp_path / "out.hbal")
+    assert ak.array_equal(part, whole[passing(whole)][part.fields])
+
+
+@given(
+    entries=st.lists(
+        st.tuples(st.integers(-2, 2), st.lists(st.floats(width=32, allow_nan=False), max_size=3)),
+        min_size=1,
+        max_size=20,
+    ),
+    cut=st.sampled_from(["i > 0", "i != 0 and any(x > 0)", "count(x) >= 2", "not i", "sum(x > 1) == 1 or i == 2"]),
+    keep=st.sampled_from([(), ("x",), ("y",), ("i", "z")]),
+)
+@settings(max_examples=25)
+def test_skimming_then_reading_is_reading_then_masking(tmp_path_factory, entries, cut, keep):
+    folder = tmp_path_factory.mktemp("property")
+    i = np.array([entry[0] for entry in entries], np.int32)
+    x = ak.values_astype(ak.Array([*(entry[1] for entry in entries), [0.0]])[:-1], np.float32)
+    with uproot.recreate(folder / "in.root") as file:
+        file.mktree("t", {"i": "int32", "x": "var * float32", "y": "float64", "z": "int64"})
+        file["t"].extend({"i": i, "x": x, "y": i / 3.0, "z": i.astype(np.int64)})
+    hepbaler.compress(folder / "in.root", folder / "in.hbal", use_model=False)
+    hepbaler.skim(folder / "in.hbal", folder / "out.hbal", cut=cut, keep=keep)
+    with hepbaler.open(folder / "in.hbal") as archive:
+        whole = archive["t"].arrays()
+    i, x = np.asarray(whole["i"]), whole["x"]
+    mask = {
+        "i > 0": i > 0,
+        "i != 0 and any(x > 0)": (i != 0) & ak.any(x > 0, axis=-1),
+        "count(x) >= 2": ak.num(x) >= 2,
+        "not i": i == 0,
+        "sum(x > 1) == 1 or i == 2": (ak.sum(x > 1, axis=-1) == 1) | (i == 2),
+    }[cut]
+    with hepbaler.open(folder / "out.hbal") as archive:
+        part = archive["t"].arrays()
+    assert ak.array_equal(part, whole[mask][part.fields])
+
+
+@pytest.mark.parametrize(
+    ("cut", "error", "reason"),
+    [
+        ("nJet >=", InputError, "cannot read the cut"),
+        ("Jet_pt > 30", InputError, "one number an entry; a cut says yes or no|cannot be computed"),
+        ("any(MET_pt > 30)", InputError, r"any\(\) takes a list for each entry"),
+        ("Jte_pt > 3", ColumnNotFound, "nearest: 'Jet_pt'"),
+        ("1 / 0", InputError, "division by zero"),
+    ],
+)
+def test_a_cut_that_cannot_be_is_refused(archive_path, tmp_path, cut, error, reason):
+    with pytest.raises(error, match=reason):
+        hepbaler.skim(archive_path, tmp_path / "out.hbal", cut=cut)
+    assert not list(tmp_path.iterdir())
+
+
+def test_cuts_joined_by_and_are_counted_one_by_one():
+    assert [cut.text for cut in cuts_of(["a > 1 and (b and c)", "(d > 1) & (e < 2)", "flags & 4", "f or g"])] == [
+        "a > 1",
+        "b",
+        "c",
+        "d > 1",
+        "e < 2",
+        "flags & 4",
+        "f or g",
+    ]
+
+
+def test_outputs_are_what_their_names_say(archive_path, nano_file, tmp_path):
+    with pytest.raises(OutputError, match="end in .hbal or .root"):
+        hepbaler.skim(archive_path, tmp_path / "out")
+    with pytest.raises(InputError, match="is no archive: skim it to a ROOT file"):
+        hepbaler.skim(nano_file, tmp_path / "out.hbal")
+    with pytest.raises(OutputError, match="the input itself"):
+        hepbaler.skim(archive_path, archive_path, force=True)
+    with pytest.raises(InputError, match="matches 'Jte_"):
+        hepbaler.skim(archive_path, tmp_path / "out.hbal", keep=["Jte_*"])
+
+
+def test_the_command_shows_the_cut_flow(archive_path, tmp_path, capsys):
+    out = tmp_path / "out.hbal"
+    assert main(["skim", str(archive_path), "-o", str(out), "--cut", CUT, "--keep", "Jet_*"]) == 0
+    shown = capsys.readouterr().out
+    assert "any(Jet_pt > 40)" in shown
+    assert "of those before" in shown
+    assert main(["skim", str(archive_path), "-o", str(out)]) == 1
+    assert "exists" in capsys.readouterr().err
