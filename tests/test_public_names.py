@@ -12,6 +12,7 @@ import hepbaler
 NAMES = [
     "Archive",
     "Bound",
+    "LatentSettings",
     "Plan",
     "Rule",
     "__version__",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .campaign.many import compress_many
     from .decompressing import decompress
     from .judging import evaluate
+    from .latent.settings import LatentSettings
     from .manyfiles import concatenate, iterate, num_entries
     from .merging import merge
     from .pipeline import compress
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = (
     "Archive",
     "Bound",
+    "LatentSettings",
     "Plan",
     "Rule",
     "__version__",
@@ -60,6 +62,7 @@ __all__ = (
 _HOMES = {
     "Archive": "archive",
     "Bound": "bounds",
+    "LatentSettings": "latent.settings",
     "Plan": "bounds",
     "Rule": "bounds",
     "__version__": "version",

@@ -17,15 +17,17 @@ from .tree import Tree
 if TYPE_CHECKING:
     import os
 
-__all__ = ("ARCHIVE_KIND", "CONTEXT_FEATURE", "FEATURES", "LEARNED_FEATURE", "Archive", "open")
+__all__ = ("ARCHIVE_KIND", "CONTEXT_FEATURE", "FEATURES", "LATENT_FEATURE", "LEARNED_FEATURE", "Archive", "open")
 
 ARCHIVE_KIND = "archive"
 # A reader that does not know this word cannot decode the columns of a model.
 LEARNED_FEATURE = "learned/1"
 # Nor can one that does not know this word, where models see other tables.
 CONTEXT_FEATURE = "context/1"
+# Nor this one, where columns come from autoencoders.
+LATENT_FEATURE = "latents/1"
 # All that this reader knows.
-FEATURES = (LEARNED_FEATURE, CONTEXT_FEATURE, SEGMENTS_FEATURE)
+FEATURES = (LEARNED_FEATURE, CONTEXT_FEATURE, LATENT_FEATURE, SEGMENTS_FEATURE)
 
 
 def __dir__() -> tuple[str, ...]:

@@ -66,13 +66,13 @@ class Assembly:
         """Bytes of a tree's pages so far."""
         return self._trees[tree].page_bytes
 
-    def model(self, content: bytes) -> str:
-        """Name of the section with this model, which is written if it is new."""
+    def model(self, content: bytes, kind: str = "model") -> str:
+        """Name of the section with this model, or this decoder of latents; it is written if it is new."""
         digest = hashlib.sha256(content).digest()
         if digest in self._sections:
             self.models_shared += 1
         else:
-            self._sections[digest] = f"model/{len(self._sections)}"
+            self._sections[digest] = f"{kind}/{len(self._sections)}"
             self._writer.add_section(self._sections[digest], content)
         return self._sections[digest]
 
@@ -116,7 +116,10 @@ class Assembly:
         """Copy a segment page by page; yields the bytes of each cluster."""
         header = segment.header
         models = tuple(replace(one, section=self.model(reader.section(one.section))) for one in header.models)
-        number = self.begin(tree, replace(header, models=models))
+        autoencoders = tuple(
+            replace(one, section=self.model(reader.section(one.section), "autoencoder")) for one in header.autoencoders
+        )
+        number = self.begin(tree, replace(header, models=models, autoencoders=autoencoders))
         for cluster in range(header.n_clusters):
             pages = reader.pages(segment.number, [(cluster, slot) for slot in range(header.n_slots)])
             yield self.add_cluster(tree, number, pages)
@@ -135,14 +138,20 @@ class Assembly:
 def strange_sections(archive: Archive) -> list[str]:
     """Sections that are neither models of the trees nor other objects, so that an `Assembly` would lose them."""
     models = {
-        entry.section for tree in archive.trees.values() for segment in tree.segments for entry in segment.header.models
+        name
+        for tree in archive.trees.values()
+        for segment in tree.segments
+        for name in (
+            *(one.section for one in segment.header.models),
+            *(one.section for one in segment.header.autoencoders),
+        )
     }
     return [name for name in archive.reader.section_names if name not in models and name != "objects"]
 
 
 def _coded_alike(one: TreeHeader, other: TreeHeader) -> bool:
     """Whether clusters of both can follow each other in one segment."""
-    if one.n_slots != other.n_slots or one.models != other.models:
+    if one.n_slots != other.n_slots or one.models != other.models or one.autoencoders != other.autoencoders:
         return False
     return _told(one) == _told(other)
 

@@ -14,9 +14,12 @@ from .coding.learned import LATENTS, LearnedCoder
 from .coding.learned_bytes import coder_from_bytes
 from .coding.pages import split_page
 from .context import checked_counts, context_column
-from .encoding import known_columns, value_functions
+from .encoding import known_columns, lengths_of_lists, value_functions
 from .errors import CorruptFile
 from .header import TreeHeader
+from .latent.coder import LatentCoder
+from .latent.entry import page_name
+from .latent.pages import column_values
 
 __all__ = ("ClusterDecoder", "Decoder", "PageSource")
 
@@ -77,6 +80,8 @@ class ClusterDecoder:
         self._model_of = {key: i for i, entry in enumerate(header.models) for key in entry.columns}
         self._context = [{one.name: one for one in entry.context} for entry in header.models]
         self._coders: dict[int, LearnedCoder] = {}
+        self._autoencoder_of = header.autoencoded()
+        self._autoencoders: dict[int, LatentCoder] = {}
 
     @property
     def learned(self) -> tuple[str, ...]:
@@ -146,9 +151,13 @@ class ClusterDecoder:
         same_as = self._header.schema.same_as
         stored = list(dict.fromkeys(same_as.get(key, key) for key in keys))
         helpful = {key: integers for key, integers in before.items() if key not in stored}
-        names = self._needed(stored, helpful)
+        # A decoder gives all its columns at once, and their pages are small.
+        touched = {self._autoencoder_of[key] for key in stored if key in self._autoencoder_of}
+        names = self._needed(
+            [*stored, *(key for number in touched for key in self._header.autoencoders[number].columns)], helpful
+        )
         pages = self._source.pages(self._tree, [(cluster, self._slots[name]) for name in names])
-        on_the_way = [name for name in names if not name.startswith("@latents/") and name not in stored]
+        on_the_way = [name for name in names if not name.startswith("@") and name not in stored]
         done = self._decode(cluster, dict(zip(names, pages, strict=True)), helpful)
         columns = {key: self._as_asked(key, done.values(same_as.get(key, key))) for key in keys}
         columns |= {key: done.values(key) for key in on_the_way}
@@ -179,6 +188,10 @@ class ClusterDecoder:
             if key in names or key in self._header.constants or key in before:
                 continue
             names.add(key)
+            giver = self._autoencoder_of.get(key)
+            if giver is not None and page_name(giver) not in names:
+                names.add(page_name(giver))
+                todo += self._counts_for(giver)
             number = self._model_of.get(key)
             if number is None:
                 continue
@@ -187,6 +200,23 @@ class ClusterDecoder:
             names.update(f"@latents/{number}" if name == LATENTS else name for name in pages)
             todo += [self._header.schema.same_as.get(one, one) for name in inputs for one in self._behind(number, name)]
         return sorted(names, key=self._slots.__getitem__)
+
+    def _autoencoder(self, number: int) -> LatentCoder:
+        if number not in self._autoencoders:
+            entry = self._header.autoencoders[number]
+            coder = LatentCoder.from_bytes(self._source.section(entry.section))
+            if coder.names != entry.columns or coder.n_latent != entry.n_latent:
+                msg = f"the decoder in section {entry.section!r} does not give the columns that the header names"
+                raise CorruptFile(msg, section=entry.section)
+            self._autoencoders[number] = coder
+        return self._autoencoders[number]
+
+    def _counts_for(self, number: int) -> list[str]:
+        """Columns that a decoder needs to know which rows stand in one list."""
+        table = self._header.schema.tables[self._header.autoencoders[number].table]
+        if table.kind != "list" or table.counts is None or not self._autoencoder(number).sees_neighbours:
+            return []
+        return [self._header.schema.same_as.get(table.counts, table.counts)]
 
     def _behind(self, number: int, name: str) -> tuple[str, ...]:
         """Keys of the columns from which an input of a model follows."""
@@ -206,7 +236,7 @@ class ClusterDecoder:
 
     def _decode(self, cluster: int, pages: Mapping[str, bytes], before: Mapping[str, IntArray]) -> _Cluster:
         done = _Cluster(self, cluster, pages, before)
-        wanted = [key for key in pages if not key.startswith("@latents/")]
+        wanted = [key for key in pages if not key.startswith("@")]
         done.decode(wanted)
         return done
 
@@ -223,6 +253,7 @@ class _Cluster:
         self._integers: dict[str, IntArray] = dict(before)
         self._before = before
         self._exceptions: dict[str, tuple[IntArray, NDArray[np.uint64]]] = {}
+        self._values: dict[str, Array] = {}
         self._pages = pages
 
     def _rows(self, key: str) -> int:
@@ -230,8 +261,13 @@ class _Cluster:
 
     def decode(self, wanted: Sequence[str]) -> None:
         learned: dict[int, dict[str, bytes]] = {}
+        autoencoded: dict[int, list[str]] = {}
         for key in wanted:
             n_rows = self._rows(key)
+            giver = self._owner._autoencoder_of.get(key)
+            if giver is not None:
+                autoencoded.setdefault(giver, []).append(key)
+                continue
             if n_rows == 0:
                 self._integers[key] = np.empty(0, np.int64)
                 self._exceptions[key] = (np.empty(0, np.int64), np.empty(0, np.uint64))
@@ -266,6 +302,28 @@ class _Cluster:
             }
             values = value_functions(coder.valued, self._header.choices, context.values())
             self._integers |= coder.decode(payloads, known, n_rows, asked, to_values=values)
+        for giver, keys in autoencoded.items():
+            self._run_autoencoder(giver, keys)
+
+    def _run_autoencoder(self, number: int, keys: Sequence[str]) -> None:
+        table = self._header.schema.tables[self._header.autoencoders[number].table]
+        n_rows = self._header.rows[table.index][self._cluster]
+        if n_rows == 0:
+            self._values |= {key: np.empty(0, self._owner._dtypes[key]) for key in keys}
+            return
+        coder = self._owner._autoencoder(number)
+        counts = None
+        if coder.sees_neighbours:
+            given = (
+                checked_counts(self._known(table.counts), n_rows, table.name)
+                if table.kind == "list" and table.counts is not None
+                else None
+            )
+            counts = lengths_of_lists(table, n_rows, given)
+        decoded = coder.decode(self._pages[page_name(number)], n_rows, counts, keys)
+        self._values |= {
+            key: column_values(self._pages[key], decoded[key], self._owner._dtypes[key], key) for key in keys
+        }
 
     def _known(self, name: str) -> IntArray:
         stored = self._header.schema.same_as.get(name, name)
@@ -289,6 +347,8 @@ class _Cluster:
             if dtype.kind == "f":
                 return np.full(n_rows, bits, f"i{dtype.itemsize}").view(dtype)
             return np.full(n_rows, bits, np.int64).astype(dtype)
+        if key in self._values:
+            return self._values[key]
         integers = self._integers[key]
         choice = self._header.choices.get(key)
         if choice is None:

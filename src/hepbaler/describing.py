@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .header import TreeHeader
+from .latent.entry import joint_error, page_name
 
 if TYPE_CHECKING:
     from .archive import Archive
@@ -47,7 +48,7 @@ def describe(archive: Archive) -> dict[str, Any]:
             pages += int(sizes[:n_columns].sum())
             latents += int(sizes[n_columns:].sum())
         trees.append(_tree(tree.header, parts, sections))
-    models = sum(size for name, size in sections.items() if name.startswith("section:model/"))
+    models = sum(size for name, size in sections.items() if name.startswith(("section:model/", "section:autoencoder/")))
     objects = sections.get("section:objects", 0)
     total = reader.size
     source = meta.get("source")
@@ -69,6 +70,7 @@ def describe(archive: Archive) -> dict[str, Any]:
         "ratio": {
             "source": _ratio(source.get("bytes"), total),
             "arrays": _ratio(raw, total),
+            **_latent_ratios([one for tree in trees for one in tree["autoencoders"]]),
         },
         "format_version": meta.get("format_version"),
         "writer": meta.get("writer"),
@@ -84,9 +86,19 @@ def _ratio(before: object, after: int) -> float | None:
     return before / after if isinstance(before, int) and after else None
 
 
+def _latent_ratios(autoencoders: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Of all columns that come from autoencoders: columns over latents, and bytes as float32 over bytes stored."""
+    if not autoencoders:
+        return {}
+    values = sum(len(one["columns"]) * one["rows"] for one in autoencoders)
+    latents = sum(one["latents"] * one["rows"] for one in autoencoders)
+    stored = sum(one["latent_bytes"] + one["page_bytes"] + one["decoder_bytes"] for one in autoencoders)
+    return {"nominal": _ratio(values, latents), "float32": _ratio(4 * values, stored)}
+
+
 @dataclass(frozen=True)
 class _Part:
-    """A segment of a tree, and the bytes of its pages by column, or by ``@latents/i``."""
+    """A segment of a tree, and the bytes of its pages by column, or by the name of a slot for latents."""
 
     header: TreeHeader
     sizes: Mapping[str, int]
@@ -99,6 +111,8 @@ def _tree(header: TreeHeader, parts: Sequence[_Part], sections: Mapping[str, int
     columns = []
     for column in schema.columns:
         choice = header.choices.get(schema.same_as.get(column.key, column.key))
+        error = _error([part.header for part in parts], column.key)
+        is_float = column.dtype.startswith("float")
         columns.append(
             {
                 "column": column.key,
@@ -109,13 +123,18 @@ def _tree(header: TreeHeader, parts: Sequence[_Part], sections: Mapping[str, int
                 "rows": rows[home[column.key]],
                 "bytes": sum(part.sizes[column.key] for part in parts),
                 "coder": ", ".join(dict.fromkeys(_coder(part.header, column.key) for part in parts)),
-                "bound": str(choice.bound) if choice is not None else "exact",
-                "exact": choice is None or choice.exact,
+                # Floats without a bound come from latents.
+                "bound": str(choice.bound) if choice is not None else None if is_float else "exact",
+                "exact": not is_float if choice is None else choice.exact,
+                "error": error,
                 "scale": choice.scale if choice is not None and choice.bound.kind == "bits" else None,
-                "grid": choice.grid.to_dict() if choice is not None else {"kind": "integer"},
+                "grid": choice.grid.to_dict() if choice is not None else {"kind": "latent" if is_float else "integer"},
             }
         )
     itemsize = {column.key: column.raw_itemsize for column in schema.columns}
+    autoencoders = [
+        _autoencoder(part, number, sections) for part in parts for number in range(len(part.header.autoencoders))
+    ]
     tables = []
     for table in schema.tables:
         # A segment may have more columns in one table than all segments have in common.
@@ -125,18 +144,20 @@ def _tree(header: TreeHeader, parts: Sequence[_Part], sections: Mapping[str, int
             for i, entry in enumerate(part.header.models)
             if any(home[key] == table.index for key in entry.columns[:1])
         ]
+        others = [one for one in autoencoders if home[one["columns"][0]] == table.index]
+        learned = {key for _, _, entry in mine for key in entry.columns} | {key for o in others for key in o["columns"]}
         tables.append(
             {
                 "table": table.name,
                 "rows": rows[table.index],
                 "columns": len(table.columns),
-                "learned": len({key for _, _, entry in mine for key in entry.columns}.intersection(table.columns)),
+                "learned": len(learned.intersection(table.columns)),
                 "raw_bytes": sum(rows[table.index] * itemsize[key] for key in table.columns),
                 "page_bytes": sum(part.sizes[key] for part in parts for key in table.columns),
-                "latent_bytes": sum(part.sizes[f"@latents/{i}"] for part, i, _ in mine),
-                "model_bytes": sum(
-                    sections.get(f"section:{name}", 0) for name in {entry.section for *_, entry in mine}
-                ),
+                "latent_bytes": sum(part.sizes[f"@latents/{i}"] for part, i, _ in mine)
+                + sum(one["latent_bytes"] for one in others),
+                "model_bytes": sum(sections.get(f"section:{name}", 0) for name in {entry.section for *_, entry in mine})
+                + sum(one["decoder_bytes"] for one in others),
             }
         )
     return {
@@ -149,6 +170,7 @@ def _tree(header: TreeHeader, parts: Sequence[_Part], sections: Mapping[str, int
         "branches": len(schema.branches),
         "tables": tables,
         "links": _links([part.header for part in parts]),
+        "autoencoders": autoencoders,
         "columns": columns,
     }
 
@@ -158,7 +180,39 @@ def _coder(header: TreeHeader, key: str) -> str:
         return "same as " + header.schema.same_as[key]
     if key in header.constants:
         return "constant"
+    if key in header.autoencoded():
+        return "latent"
     return "learned" if any(key in entry.columns for entry in header.models) else "plain"
+
+
+def _error(headers: Sequence[TreeHeader], key: str) -> dict[str, float] | None:
+    """Measured error of a column of latent mode, over all segments; None where one of them has bounds."""
+    parts = [
+        (header.measured().get(header.schema.same_as.get(key, key)), sum(header.rows[header.table_of()[key]]))
+        for header in headers
+    ]
+    measured = [(error, rows) for error, rows in parts if error is not None]
+    return asdict(joint_error(measured)) if measured and len(measured) == len(parts) else None
+
+
+def _autoencoder(part: _Part, number: int, sections: Mapping[str, int]) -> dict[str, Any]:
+    entry = part.header.autoencoders[number]
+    n_rows = sum(part.header.rows[entry.table])
+    stored = {
+        "latent_bytes": part.sizes[page_name(number)],
+        "page_bytes": sum(part.sizes[key] for key in entry.columns),
+        "decoder_bytes": sections.get(f"section:{entry.section}", 0),
+    }
+    return {
+        "table": part.header.schema.tables[entry.table].name,
+        "model": entry.model,
+        "latents": entry.n_latent,
+        "rows": n_rows,
+        "columns": list(entry.columns),
+        **stored,
+        "nominal_ratio": entry.nominal_ratio,
+        "float32_ratio": _ratio(4 * n_rows * len(entry.columns), sum(stored.values())),
+    }
 
 
 def _links(headers: Sequence[TreeHeader]) -> list[dict[str, Any]]:

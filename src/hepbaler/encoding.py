@@ -17,6 +17,8 @@ from .coding.pages import join_page
 from .context import ContextInput, context_column, with_missing
 from .errors import HepbalerError, InputError
 from .header import ModelEntry, TreeHeader
+from .latent.encoding import AutoencoderInUse
+from .latent.entry import page_name
 from .table import Table, TreeSchema
 
 __all__ = (
@@ -25,6 +27,7 @@ __all__ = (
     "ModelInUse",
     "ToValues",
     "known_columns",
+    "lengths_of_lists",
     "rows_of_tables",
     "to_integers",
     "value_functions",
@@ -68,6 +71,13 @@ def rows_of_tables(tables: Sequence[Table], columns: Mapping[str, Array], n_entr
             values = columns[table.counts]
             rows.append(int(values.sum()) if table.kind == "list" else int(np.count_nonzero(values == table.size)))
     return rows
+
+
+def lengths_of_lists(table: Table, n_rows: int, counts: IntArray | None) -> IntArray | None:
+    """Rows of each list of a table: its counts, or its fixed size; None where each row stands for itself."""
+    if table.kind == "regular" and table.size:
+        return np.full(n_rows // table.size, table.size, np.int64)
+    return counts if table.kind == "list" else None
 
 
 def known_columns(counts: IntArray | None, wanted: Iterable[str]) -> dict[str, IntArray]:
@@ -138,11 +148,13 @@ class ClusterEncoder:
         For each column coded plainly, what to try.
     executor
         Columns are coded in parallel by it, if given.
+    autoencoders
+        One for each entry of ``header.autoencoders``.
 
     Attributes
     ----------
     exceptions
-        Values so far that their grids could not hold.
+        Values so far that their grids or decoders could not hold.
     """
 
     def __init__(
@@ -151,9 +163,12 @@ class ClusterEncoder:
         models: Sequence[ModelInUse],
         codecs: Mapping[str, tuple[plain.Codec, ...]],
         executor: Executor | None = None,
+        autoencoders: Sequence[AutoencoderInUse] = (),
     ) -> None:
         self._header = header
         self._models = models
+        self._autoencoders = autoencoders
+        self._autoencoded = header.autoencoded()
         self._codecs = codecs
         self._map = map if executor is None else executor.map
         self.exceptions = 0
@@ -176,7 +191,8 @@ class ClusterEncoder:
         schema = self._header.schema
         rows = rows_of_tables(schema.tables, columns, n_entries)
         self._check(schema, columns, rows)
-        stored = [c.key for c in schema.columns if c.key not in schema.same_as and c.key not in self._header.constants]
+        elsewhere = schema.same_as.keys() | self._header.constants.keys() | self._autoencoded.keys()
+        stored = [c.key for c in schema.columns if c.key not in elsewhere]
         quantised = dict(zip(stored, self._map(lambda key: self._quantise(key, columns[key]), stored), strict=True))
         self.exceptions += sum(len(q.positions) for q in quantised.values())
         integers = {key: q.integers for key, q in quantised.items()}
@@ -194,6 +210,17 @@ class ClusterEncoder:
                 pages[slot] = join_page(q.positions, q.patterns, payloads[name])
             elif name.startswith("@latents/"):
                 pages[slot] = payloads.get(name, b"")
+        slots = self._header.slots()
+        for i, (one, autoencoder) in enumerate(zip(self._header.autoencoders, self._autoencoders, strict=True)):
+            table = schema.tables[one.table]
+            if rows[table.index]:
+                counts = None if table.counts is None else to_integers(columns[table.counts])
+                lengths = lengths_of_lists(table, rows[table.index], counts)
+                latents, made, n_exceptions = autoencoder.encode({key: columns[key] for key in one.columns}, lengths)
+                pages[slots[page_name(i)]] = latents
+                for key, page in made.items():
+                    pages[slots[key]] = page
+                self.exceptions += n_exceptions
         return pages, rows
 
     def _quantise(self, key: str, values: Array) -> Quantised:

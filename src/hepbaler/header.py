@@ -14,34 +14,13 @@ from typing import Any
 from .bounds import Choice
 from .context import ContextInput, context_from_list, context_to_list
 from .fields import count_of, fail, field_of, index_of, pair_of, typed
-from .table import (
-    Branch,
-    Column,
-    Layout,
-    ListLayout,
-    OptionLayout,
-    RecordLayout,
-    RegularLayout,
-    Table,
-    TreeSchema,
-    UnionLayout,
-    Values,
-)
+from .latent.entry import AutoencoderEntry, ColumnError, autoencoders_from_list, page_name
+from .layouts.document import layout_from_dict, layout_to_dict
+from .table import Branch, Column, Table, TreeSchema
 
-__all__ = ("ModelEntry", "TreeHeader", "layout_from_dict", "layout_to_dict")
+__all__ = ("ModelEntry", "TreeHeader")
 
-MAX_DEPTH = 24
 MAX_CLUSTER_ROWS = 1 << 28
-DTYPES = frozenset(
-    [
-        "bool",
-        *(f"{kind}int{n}" for kind in ("", "u") for n in (8, 16, 32, 64)),
-        "float16",
-        "float32",
-        "float64",
-        "unknown",
-    ]
-)
 _KINDS = ("entries", "list", "regular", "variant")
 
 
@@ -89,6 +68,8 @@ class TreeHeader:
         Columns that hold one and the same value everywhere: its bits as an integer. They have no pages.
     models
         Learned coders.
+    autoencoders
+        What gives the columns of latent mode.
     """
 
     schema: TreeSchema
@@ -97,6 +78,7 @@ class TreeHeader:
     choices: Mapping[str, Choice]
     constants: Mapping[str, int] = field(default_factory=dict)
     models: tuple[ModelEntry, ...] = ()
+    autoencoders: tuple[AutoencoderEntry, ...] = ()
 
     @property
     def n_clusters(self) -> int:
@@ -105,18 +87,27 @@ class TreeHeader:
 
     @property
     def n_slots(self) -> int:
-        """Number of page slots in a cluster: one a column, then one a model for its latents."""
-        return len(self.schema.columns) + len(self.models)
+        """Number of page slots in a cluster: one a column, then one a model and one an autoencoder for their latents."""
+        return len(self.schema.columns) + len(self.models) + len(self.autoencoders)
 
     def slots(self) -> dict[str, int]:
-        """Page slot of each column by its key, and of the latents of model i by ``@latents/i``."""
-        slots = {column.key: i for i, column in enumerate(self.schema.columns)}
-        first = len(slots)
-        return slots | {f"@latents/{i}": first + i for i in range(len(self.models))}
+        """Page slot of each column by its key, of the latents of model i by ``@latents/i``, of an autoencoder's by `page_name`."""
+        names = [column.key for column in self.schema.columns]
+        names += [f"@latents/{i}" for i in range(len(self.models))]
+        names += [page_name(i) for i in range(len(self.autoencoders))]
+        return {name: i for i, name in enumerate(names)}
+
+    def autoencoded(self) -> dict[str, int]:
+        """Number of the autoencoder that gives a column, by the column's key."""
+        return {key: i for i, entry in enumerate(self.autoencoders) for key in entry.columns}
 
     def table_of(self) -> dict[str, int]:
         """Index of the table of each column."""
         return {key: table.index for table in self.schema.tables for key in table.columns}
+
+    def measured(self) -> dict[str, ColumnError]:
+        """Measured error of each column that comes from an autoencoder."""
+        return {key: error for one in self.autoencoders for key, error in zip(one.columns, one.errors, strict=True)}
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data for JSON; tables and columns by their positions."""
@@ -137,7 +128,7 @@ class TreeHeader:
             # Bits of a number may exceed what JSON readers keep of an integer: text.
             "constants": [[number[key], str(bits)] for key, bits in self.constants.items()],
             "models": [_model_to_dict(model, number) for model in self.models],
-        }
+        } | ({"autoencoders": [one.to_dict(number) for one in self.autoencoders]} if self.autoencoders else {})
 
     @classmethod
     def from_dict(cls, data: object) -> TreeHeader:
@@ -175,14 +166,21 @@ class TreeHeader:
             key_of(i): _choice(value, "choices")
             for i, value in (pair_of(item) for item in field_of(tree, "choices", list))
         }
-        stored = [c for c in columns if c.dtype.startswith("float") and c.key not in same_as]
-        for column in stored:
-            if column.key not in choices:
-                fail(f"column {column.key!r} has no grid")
         constants = {
             key_of(i): _bits(text) for i, text in (pair_of(item) for item in field_of(tree, "constants", list))
         }
         paged = frozenset(keys) - same_as.keys() - constants.keys()
+        floats = frozenset(c.key for c in columns if c.dtype.startswith("float") and c.key not in same_as)
+        autoencoders = autoencoders_from_list(
+            typed(tree.get("autoencoders", []), list, "autoencoders"),
+            key_of,
+            [table.columns for table in tables],
+            floats & paged,
+        )
+        paged -= {key for entry in autoencoders for key in entry.columns}
+        for key in keys:
+            if key in floats and key not in choices and (key in paged or key in constants):
+                fail(f"column {key!r} has no grid")
         models = _models_from_list(field_of(tree, "models", list), tables, key_of, same_as, paged)
         schema = TreeSchema(
             path=field_of(tree, "path", str),
@@ -195,72 +193,7 @@ class TreeHeader:
             tables=tables,
             same_as=same_as,
         )
-        return cls(schema, borders, rows, choices, constants, models)
-
-
-def layout_to_dict(layout: Layout) -> Any:
-    """As plain data: a leaf is ``[dtype, column]``, everything else an object with its kind as the only first key."""
-    match layout:
-        case Values(dtype, column):
-            return [dtype, column]
-        case ListLayout(counts, content, text, array):
-            out = {"list": counts, "of": layout_to_dict(content)}
-            return out | ({"text": text} if text else {}) | ({"array": array} if array else {})
-        case RegularLayout(size, content):
-            return {"regular": size, "of": layout_to_dict(content)}
-        case RecordLayout(fields, name, is_tuple, array):
-            out = {"record": [[key, layout_to_dict(content)] for key, content in fields]}
-            out |= {"name": name} if name else {}
-            out |= {"tuple": True} if is_tuple else {}
-            return out | ({"array": array} if array else {})
-        case OptionLayout(mask, content):
-            return {"option": mask, "of": layout_to_dict(content)}
-        case UnionLayout(tags, contents):
-            return {"union": tags, "of": [layout_to_dict(content) for content in contents]}
-
-
-def layout_from_dict(data: object, depth: int = 0) -> Layout:
-    """Inverse of `layout_to_dict`; raises `CorruptFile`."""
-    if depth > MAX_DEPTH:
-        fail("a branch is nested too deeply")
-    if isinstance(data, list):
-        dtype, column = pair_of(data)
-        if dtype not in DTYPES or not isinstance(column, str):
-            fail(f"a leaf of unknown type {dtype!r}")
-        return Values(str(dtype), column)
-    node = typed(data, dict, "layout")
-    inner = node.get("of")
-    if "list" in node:
-        text = node.get("text")
-        content = layout_from_dict(inner, depth + 1)
-        if text not in (None, "utf8", "bytes") or (
-            text and not (isinstance(content, Values) and content.dtype == "uint8")
-        ):
-            fail(f"text of unknown kind {text!r}")
-        return ListLayout(field_of(node, "list", str), content, text, _array(node, "set", "bitset"))
-    if "regular" in node:
-        return RegularLayout(count_of(node["regular"], "size"), layout_from_dict(inner, depth + 1))
-    if "record" in node:
-        fields = tuple(
-            (typed(key, str, "field"), layout_from_dict(content, depth + 1))
-            for key, content in (pair_of(item) for item in field_of(node, "record", list))
-        )
-        name = node.get("name")
-        is_tuple = node.get("tuple") is True
-        return RecordLayout(fields, name if isinstance(name, str) else None, is_tuple, _array(node, "sorted_map"))
-    if "option" in node:
-        return OptionLayout(field_of(node, "option", str), layout_from_dict(inner, depth + 1))
-    if "union" in node:
-        contents = typed(inner, list, "union")
-        return UnionLayout(field_of(node, "union", str), tuple(layout_from_dict(item, depth + 1) for item in contents))
-    return fail("a layout of unknown kind")
-
-
-def _array(node: dict[str, Any], *allowed: str) -> str | None:
-    array = node.get("array")
-    if array is not None and array not in allowed:
-        fail(f"an array of unknown kind {array!r:.40}")
-    return array
+        return cls(schema, borders, rows, choices, constants, models, autoencoders)
 
 
 def _branch_to_dict(branch: Branch) -> dict[str, Any]:
@@ -368,8 +301,8 @@ def _models_from_list(
         table = index_of(node.get("table"), len(tables), "table")
         if not set(keys) <= set(tables[table].columns):
             fail("a model codes columns of another table")
-        if seen.intersection(keys):
-            fail("a column is coded by two models")
+        if seen.intersection(keys) or not paged.issuperset(keys):
+            fail("a column is coded by two models, or without pages of its own")
         seen.update(keys)
         context = context_from_list(node.get("context", []), table, tables, key_of)
         for one in context:

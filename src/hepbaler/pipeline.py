@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import os
 import platform
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from .archive import ARCHIVE_KIND, CONTEXT_FEATURE, LEARNED_FEATURE
+from .accounting import autoencoder_reports, table_reports
+from .archive import ARCHIVE_KIND, CONTEXT_FEATURE, LATENT_FEATURE, LEARNED_FEATURE
+from .autoencoding import TableAutoencoder, autoencode, check_weights, checked_family
 from .bounds import Plan
+from .clock import PhaseClock
 from .coding.learned_bytes import coder_to_bytes
 from .coding.plain import encode_bytes
 from .container import ContainerWriter, check_target
 from .encoding import ClusterEncoder, ModelInUse
 from .errors import InputError, ModelError, OutputError, UnreadableBranches
 from .header import ModelEntry, TreeHeader
+from .latent.entry import AutoencoderEntry
+from .latent.settings import LatentSettings
 from .learning import Training, encoder_of, learn, reuse
 from .modelfile import TrainedTable, load_models
 from .preparing import Prepared, prepare
 from .provenance import file_fingerprint, settings_digest
 from .reading import Source, SourceTree, open_source, split_input
-from .reports import CompressReport, TableReport
+from .reports import AutoencoderReport, CompressReport, TableReport
 from .scanning import Scan, read_columns, scan
-from .table import Table
 from .version import __version__
 
 __all__ = (
@@ -39,7 +40,6 @@ __all__ = (
     "cannot_carry",
     "compress",
     "select_trees",
-    "table_report",
     "writer_info",
 )
 
@@ -58,6 +58,7 @@ def compress(
     target: str | os.PathLike[str] | None = None,
     *,
     plan: Plan | None = None,
+    latent: LatentSettings | None = None,
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     model: str | os.PathLike[str] | None = None,
@@ -83,6 +84,9 @@ def compress(
         and beside the source otherwise.
     plan
         Bounds; by default ``bits=10`` for floats. Everything else is exact.
+    latent
+        Latent mode: floats become latents of an autoencoder, and their errors are measured instead of bounded. Columns that
+        a rule of `plan` names, and tables too small for an autoencoder, keep their bounds.
     keep, drop
         Globs on branch names. All branches are kept by default.
     model
@@ -125,9 +129,15 @@ def compress(
     >>> hepbaler.compress("events.root", plan=Plan(default=Bound.parse("bits=8")))  # doctest: +SKIP
     """
     plan = plan or Plan()
+    if latent is not None and model is not None:
+        msg = f"a trained model ({os.fspath(model)}) is for bounded mode; latent mode trains its own"
+        raise InputError(msg)
+    if latent is not None:
+        checked_family(latent)
     # Everything that decides what is written, so that whoever asks for the same again can tell.
     asked = {
         "plan": plan,
+        "latent": latent,
         "keep": tuple(keep),
         "drop": tuple(drop),
         "model": model,
@@ -139,7 +149,7 @@ def compress(
     out = Path(target) if target is not None else archive_name(str(source))
     refuse_input_as_output(str(source), out)
     check_target(out, overwrite=force)
-    clock = _Clock()
+    clock = PhaseClock()
     tell = progress or (lambda *_: None)
     training = Training(train_steps, train_time, device, seed, jobs)
     with open_source(str(source)) as opened:
@@ -148,6 +158,8 @@ def compress(
         left_out += [f"{left.name} ({left.classname}): {left.reason}" for left in objects_left]
         if left_out and not skip_unreadable:
             raise UnreadableBranches(cannot_carry(str(source), left_out))
+        if latent is not None:
+            check_weights(latent, [branch.name for tree in trees for branch in tree.branches])
         given, unfit = _models_for(trees, model, fall_back=fall_back) if model is not None else ((), [])
         jobs = jobs or os.cpu_count() or 1
         with (
@@ -160,13 +172,17 @@ def compress(
             for number, tree in enumerate(trees):
                 share = sizes[number] / max(sum(sizes), 1)
                 mine = replace(training, share=share) if len(trees) > 1 else training
-                job = _TreeJob(tree, number, plan, mine, use_model, given, fall_back, executor, clock, tell)
+                job = _TreeJob(tree, number, plan, latent, mine, use_model, given, fall_back, executor, clock, tell)
                 headers.append(job.run(writer, total))
             if opened.objects:
                 writer.add_section("objects", encode_bytes(objects))
             meta = {
                 "kind": ARCHIVE_KIND,
-                "required_features": [LEARNED_FEATURE] * (total.models > 0) + [CONTEXT_FEATURE] * total.context,
+                "required_features": [
+                    *[LEARNED_FEATURE] * (total.models > 0),
+                    *[CONTEXT_FEATURE] * total.context,
+                    *[LATENT_FEATURE] * bool(total.autoencoders),
+                ],
                 "source": {
                     "name": Path(opened.path).name,
                     "bytes": opened.size,
@@ -177,6 +193,7 @@ def compress(
                 "settings": {
                     "digest": settings_digest(asked, split_input(str(source))[1]),
                     "plan": plan.to_dict(),
+                    "latent": latent.to_dict() if latent is not None else None,
                     "seed": seed,
                     "train_steps": total.steps,
                     "train_time": train_time,
@@ -211,6 +228,7 @@ def compress(
             train_steps=total.steps,
             notes=(*opened.notes, *total.notes),
             left_out=tuple(left_out),
+            autoencoders=tuple(total.autoencoders),
         )
 
 
@@ -300,21 +318,7 @@ class _Totals:
     notes: list[str] = field(default_factory=list)
     models: int = 0
     context: bool = False
-
-
-class _Clock:
-    """Wall time by phase."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, phase: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - start
+    autoencoders: list[AutoencoderReport] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -324,12 +328,13 @@ class _TreeJob:
     tree: SourceTree
     number: int
     plan: Plan
+    latent: LatentSettings | None
     training: Training
     use_model: bool
     given: Sequence[TrainedTable]
     fall_back: bool
     executor: ThreadPoolExecutor
-    clock: _Clock
+    clock: PhaseClock
     tell: Progress
 
     def run(self, writer: ContainerWriter, total: _Totals) -> TreeHeader:
@@ -342,11 +347,12 @@ class _TreeJob:
                 seed=self.training.seed,
                 progress=lambda done: self.tell("scan", done, tree.num_entries),
             )
-        prepared, models = self._models(found, total.notes)
+        prepared, models, autoencoders = self._models(found, total.notes)
+        everything = replace(prepared, sample={}, sample_counts={})
+        prepared = everything.without([key for one in autoencoders for key in one.names])
         total.values += sum(facts.count for facts in found.facts.values())
         # The sample has done its work, and is the largest thing in memory.
         del found
-        prepared = replace(prepared, sample={}, sample_counts={})
         entries = []
         for table, model in models:
             name = f"model/{total.models}"
@@ -355,13 +361,21 @@ class _TreeJob:
             entries.append(ModelEntry(name, table, model.coder.names, model.context))
             total.models += 1
             total.steps[f"{tree.path}:{prepared.schema.tables[table].name}"] = model.steps
+        given: list[AutoencoderEntry] = []
+        for one in autoencoders:
+            name = f"autoencoder/{len(total.autoencoders) + len(given)}"
+            writer.add_section(name, one.section)
+            given.append(AutoencoderEntry(name, one.table, one.model, one.n_latent, one.names, ()))
         rows_so_far: list[list[int]] = [[] for _ in prepared.schema.tables]
-        header = TreeHeader(prepared.schema, (0,), (), prepared.choices, prepared.constants, tuple(entries))
+        header = TreeHeader(
+            prepared.schema, (0,), (), prepared.choices, prepared.constants, tuple(entries), tuple(given)
+        )
         encoder = ClusterEncoder(
             header,
             [ModelInUse(model.coder, encoder_of(model)) for _, model in models],
             prepared.codecs,
             self.executor,
+            [one.use for one in autoencoders],
         )
         writer.add_tree(self.number, header.n_slots)
         sizes = np.zeros(header.n_slots, np.int64)
@@ -377,15 +391,26 @@ class _TreeJob:
                 self.tell("write", stop, tree.num_entries)
         borders = (0, *(stop for start, stop in clusters if stop > start))
         total.exceptions += encoder.exceptions
-        total.tables += self._tables(prepared, header, models, sizes)
+        header = replace(
+            header,
+            borders=borders,
+            rows=tuple(tuple(rows) for rows in rows_so_far),
+            autoencoders=tuple(
+                replace(entry, errors=one.use.errors()) for entry, one in zip(given, autoencoders, strict=True)
+            ),
+        )
+        total.tables += table_reports(everything, header, sizes, [model for _, model in models], autoencoders)
+        total.autoencoders += autoencoder_reports(header, sizes, autoencoders)
         if tree.num_entries == 0:
             total.notes.append(f"tree {tree.path!r} has no entries")
         if not tree.branches:
             total.notes.append(f"tree {tree.path!r} has no branches that are carried")
-        return replace(header, borders=borders, rows=tuple(tuple(rows) for rows in rows_so_far))
+        return header
 
-    def _models(self, found: Scan, notes: list[str]) -> tuple[Prepared, list[tuple[int, TrainedTable]]]:
-        """The tree's tables and grids, and the model of each table that has one."""
+    def _models(
+        self, found: Scan, notes: list[str]
+    ) -> tuple[Prepared, list[tuple[int, TrainedTable]], list[TableAutoencoder]]:
+        """The tree's tables and grids, and the model or the autoencoder of each table that has one."""
         mine = [model for model in self.given if model.tree == self.tree.path]
         if mine:
             try:
@@ -401,49 +426,23 @@ class _TreeJob:
                 with self.clock("scan"):
                     prepared = prepare(self.tree, found, self.plan, given=choices, protected=protected)
                 with self.clock("train"):
-                    return prepared, reuse(mine, prepared, found, self.plan)
+                    return prepared, reuse(mine, prepared, found, self.plan), []
             except ModelError as error:
                 if not self.fall_back:
                     raise
                 notes.append(f"tree {self.tree.path!r} is coded by a model of its own: {error}")
         with self.clock("scan"):
             prepared = prepare(self.tree, found, self.plan)
+        autoencoders: list[TableAutoencoder] = []
+        if self.latent is not None:
+            with self.clock("train"):
+                autoencoders, kept = autoencode(
+                    prepared, found, self.plan, self.latent, self.training, lambda done, n: self.tell("train", done, n)
+                )
+            notes += kept
         if not self.use_model or (self.given and not mine):
-            return prepared, []
+            return prepared, [], autoencoders
+        rest = prepared.without([key for one in autoencoders for key in one.names])
         with self.clock("train"):
-            return prepared, learn(prepared, self.training, lambda done, n: self.tell("train", done, n))
-
-    def _tables(
-        self,
-        prepared: Prepared,
-        header: TreeHeader,
-        models: Sequence[tuple[int, TrainedTable]],
-        sizes: np.ndarray[Any, np.dtype[np.int64]],
-    ) -> list[TableReport]:
-        slots = header.slots()
-        out = []
-        for table in prepared.schema.tables:
-            own = [(i, model) for i, (index, model) in enumerate(models) if index == table.index]
-            n_bytes = int(sum(sizes[slots[key]] for key in table.columns))
-            for i, model in own:
-                n_bytes += int(sizes[slots[f"@latents/{i}"]]) + len(coder_to_bytes(model.coder))
-            out.append(table_report(prepared, table, sum(len(model.coder.names) for _, model in own), n_bytes))
-        return out
-
-
-def table_report(prepared: Prepared, table: Table, learned: int, archive_bytes: int) -> TableReport:
-    """What became of a table: `learned` columns by a model, `archive_bytes` in all."""
-    itemsize = {column.key: column.raw_itemsize for column in prepared.schema.columns}
-    rows = prepared.rows[table.index]
-    stored = [key for key in table.columns if key in prepared.plain_bits]
-    return TableReport(
-        tree=prepared.schema.path,
-        name=table.name,
-        rows=rows,
-        columns=len(table.columns),
-        stored=len(stored),
-        learned=learned,
-        raw_bytes=sum(rows * itemsize[key] for key in table.columns),
-        plain_bytes=int(sum(prepared.plain_bits[key] * rows / 8 for key in stored)),
-        archive_bytes=archive_bytes,
-    )
+            models = learn(rest, self.training, lambda done, n: self.tell("train", done, n))
+        return prepared, models, autoencoders

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ("Prepared", "prepare")
 
 IntArray = NDArray[np.int64]
+T = TypeVar("T")
 
 # The plain coder's cost is measured on at most this many values of a column.
 _COST_SAMPLE = 1 << 18
@@ -60,6 +61,21 @@ class Prepared:
     codecs: Mapping[str, tuple[plain.Codec, ...]]
     plain_bits: Mapping[str, float]
     rows: tuple[int, ...]
+
+    def without(self, keys: Collection[str]) -> Prepared:
+        """The same tree, in which some columns need neither grid nor coder since they come from elsewhere."""
+        gone = frozenset(keys)
+
+        def rest(items: Mapping[str, T]) -> dict[str, T]:
+            return {key: value for key, value in items.items() if key not in gone}
+
+        return replace(
+            self,
+            choices=rest(self.choices),
+            sample=rest(self.sample),
+            codecs=rest(self.codecs),
+            plain_bits=rest(self.plain_bits),
+        )
 
 
 def prepare(

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from .accounting import table_report
 from .bounds import Plan
 from .chaining import chain
 from .coding.learned_bytes import coder_to_bytes
@@ -17,7 +18,7 @@ from .container import check_target
 from .errors import InputError, ModelError, UnreadableBranches
 from .learning import Training, learn
 from .modelfile import TrainedTable, save_models
-from .pipeline import CLUSTER_BYTES, Progress, cannot_carry, select_trees, table_report, writer_info
+from .pipeline import CLUSTER_BYTES, Progress, cannot_carry, select_trees, writer_info
 from .preparing import prepare
 from .reading import SourceTree, open_source
 from .reports import TableReport, TrainReport

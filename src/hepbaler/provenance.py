@@ -78,6 +78,8 @@ def settings_digest(settings: Mapping[str, Any], tree: str | None = None) -> str
             said[name] = (value or Plan()).to_dict()
         elif name == "model" and value is not None:
             said[name] = file_fingerprint(os.fspath(value))
+        elif name == "latent" and value is not None:
+            said[name] = value.to_dict()
         elif isinstance(value, tuple):
             said[name] = list(value)
         else:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ("CompressReport", "TableReport", "TrainReport")
+from .latent.entry import ColumnError
+
+__all__ = ("AutoencoderReport", "CompressReport", "TableReport", "TrainReport")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -45,6 +48,56 @@ class TableReport:
 
 
 @dataclass(frozen=True)
+class AutoencoderReport:
+    """One autoencoder of an archive in latent mode.
+
+    Attributes
+    ----------
+    tree, table, model
+        Where, and which kind.
+    n_latent
+        Latents a row.
+    rows
+        Number of rows in the whole tree.
+    latent_bytes, page_bytes, decoder_bytes
+        Coded latents; exceptions and digests of the columns; the decoder.
+    errors
+        Measured error of each column, over all values.
+    steps, seconds
+        Of training.
+    rounding
+        What rounding latents and weights adds, as a share of the network's own error, on the sample.
+    history
+        Of training, as plain data.
+    """
+
+    tree: str
+    table: str
+    model: str
+    n_latent: int
+    rows: int
+    latent_bytes: int
+    page_bytes: int
+    decoder_bytes: int
+    errors: dict[str, ColumnError]
+    steps: int
+    seconds: float
+    rounding: float
+    history: Mapping[str, Any]
+
+    @property
+    def nominal_ratio(self) -> float:
+        """Columns over latents."""
+        return len(self.errors) / self.n_latent
+
+    @property
+    def true_ratio(self) -> float:
+        """Bytes of the columns as float32 over all bytes that are stored for them."""
+        stored = self.latent_bytes + self.page_bytes + self.decoder_bytes
+        return 4 * len(self.errors) * self.rows / max(stored, 1)
+
+
+@dataclass(frozen=True)
 class CompressReport:
     """What `compress` did.
 
@@ -71,6 +124,8 @@ class CompressReport:
         What the reader should know, a sentence each.
     left_out
         Branches and objects that could not be carried, and why.
+    autoencoders
+        Those of latent mode.
     """
 
     source: str
@@ -89,6 +144,7 @@ class CompressReport:
     train_steps: dict[str, int]
     notes: tuple[str, ...]
     left_out: tuple[str, ...]
+    autoencoders: tuple[AutoencoderReport, ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -97,7 +153,10 @@ class CompressReport:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
-        return asdict(self) | {"ratio": self.ratio}
+        ratios = [{"nominal_ratio": one.nominal_ratio, "true_ratio": one.true_ratio} for one in self.autoencoders]
+        data = asdict(self)
+        data["autoencoders"] = [one | more for one, more in zip(data["autoencoders"], ratios, strict=True)]
+        return data | {"ratio": self.ratio}
 
 
 @dataclass(frozen=True)

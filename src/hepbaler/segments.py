@@ -142,6 +142,9 @@ def join_headers(headers: Sequence[TreeHeader]) -> TreeHeader:
     choices = {}
     for column in first.columns:
         if column.dtype.startswith("float") and column.key not in same_as:
+            if any(_stored(header, column.key) in header.measured() for header in telling):
+                # Where one segment promises nothing, the whole does not.
+                continue
             joined = weakest([_choice(header, column.key) for header in telling])
             if joined is None:
                 fail(f"the segments of column {column.key!r} have bounds of different kinds")

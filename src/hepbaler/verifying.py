@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from .archive import Archive
 from .archive import open as open_archive
 from .bounds import Choice, holds
 from .errors import CorruptFile, InputError
+from .latent.encoding import ErrorTally
+from .latent.entry import ColumnError
 from .layouts import columns_of
 from .table import Column
 from .tree import Tree
@@ -40,7 +43,8 @@ class ColumnCheck:
     tree, column
         Which.
     bound
-        As in ``bits=10``; ``exact`` for integers.
+        As in ``bits=10``; ``exact`` for integers; ``measured 0.1`` for a column of latent mode: its errors were measured
+        while it was written, and are what is checked.
     values
         How many were compared.
     violations
@@ -177,12 +181,14 @@ def _compare(archive: Archive, source: Source, progress: Progress | None) -> tup
         for cluster, (start, stop) in _clusters(tree, "compare", progress):
             decoded = _decode(tree, cluster)
             header = headers[cluster]
+            measured = header.measured()
             arrays = other.read(start, stop, list(tree))
             for branch in tree.header.schema.branches:
                 truth = flatten(branch.layout, arrays.pop(branch.name))
                 for column in columns_of(branch):
-                    choice = header.choices.get(header.schema.same_as.get(column.key, column.key))
-                    tallies[column.key].add(truth[column.key], decoded[column.key], choice)
+                    stored = header.schema.same_as.get(column.key, column.key)
+                    promise = header.choices.get(stored) or measured.get(stored)
+                    tallies[column.key].add(truth[column.key], decoded[column.key], promise)
         checks += [tally.check() for tally in tallies.values()]
     return checks, missing
 
@@ -200,8 +206,10 @@ class _Tally:
         self._violations = 0
         self._error = 0.0
         self._share = 0.0
+        # By what was measured while writing, one a segment.
+        self._measured: dict[ColumnError, ErrorTally] = {}
 
-    def add(self, truth: NDArray[Any], found: NDArray[Any], choice: Choice | None) -> None:
+    def add(self, truth: NDArray[Any], found: NDArray[Any], promise: Choice | ColumnError | None) -> None:
         if truth.shape != found.shape or truth.dtype != found.dtype:
             msg = f"column {self._column.key!r} has {len(found)} {found.dtype} values where the original has {len(truth)} {truth.dtype}"
             raise CorruptFile(msg, section=self._column.key, expected=len(truth), found=len(found))
@@ -209,11 +217,14 @@ class _Tally:
         if truth.dtype.kind != "f":
             self._violations += int(np.count_nonzero(truth != found))
             return
-        if choice is None:  # a column that repeats one that is gone cannot be
+        if promise is None:  # a column that repeats one that is gone cannot be
             msg = f"column {self._column.key!r} has no bound in the archive"
             raise CorruptFile(msg, section=self._column.key)
-        bound, scale = choice.bound, choice.scale
-        good = holds(truth, found, bound, scale, exact=choice.exact)
+        if isinstance(promise, ColumnError):
+            self._measure(truth, found, promise)
+            return
+        bound, scale = promise.bound, promise.scale
+        good = holds(truth, found, bound, scale, exact=promise.exact)
         self._violations += len(good) - int(np.count_nonzero(good))
         with np.errstate(all="ignore"):
             before = truth.astype(np.float64)
@@ -222,8 +233,37 @@ class _Tally:
         self._error = max(self._error, float(np.max(errors, where=np.isfinite(errors), initial=0.0)))
         self._share = max(self._share, float(np.max(shares, where=np.isfinite(shares), initial=0.0)))
 
+    def _measure(self, truth: NDArray[Any], found: NDArray[Any], promised: ColumnError) -> None:
+        """A column of latent mode has no bound, but no error may be larger than the largest that was measured."""
+        self._measured.setdefault(promised, ErrorTally()).add(truth, found)
+        finite = np.isfinite(truth)
+        with np.errstate(over="ignore"):
+            errors = np.abs(found[finite].astype(np.float64) - truth[finite].astype(np.float64))
+        self._violations += int(np.count_nonzero(~(errors <= promised.largest)))
+        # What is not finite is kept bit for bit.
+        unsigned = f"u{truth.dtype.itemsize}"
+        self._violations += int(np.count_nonzero(truth[~finite].view(unsigned) != found[~finite].view(unsigned)))
+        self._error = max(self._error, float(errors.max(initial=0.0)))
+        if promised.largest:
+            self._share = max(self._share, float(errors.max(initial=0.0)) / promised.largest)
+
     def check(self) -> ColumnCheck:
-        bound = "exact" if self._choice is None else str(self._choice.bound)
+        if self._measured:
+            self._violations += sum(not _agree(tally.error(), told) for told, tally in self._measured.items())
+        largest = max((told.largest for told in self._measured), default=0.0)
+        bound = (
+            f"measured {largest:.3g}"
+            if self._measured
+            else "exact"
+            if self._choice is None
+            else str(self._choice.bound)
+        )
         return ColumnCheck(
             self._tree, self._column.key, bound, self._values, self._violations, self._error, self._share
         )
+
+
+def _agree(found: ColumnError, told: ColumnError) -> bool:
+    """Whether RMS and bias are those that the archive tells; sums in another order differ in their last bits."""
+    same_rms = math.isclose(found.rms, told.rms, rel_tol=1e-9, abs_tol=1e-300)
+    return same_rms and abs(found.bias - told.bias) <= 1e-9 * (abs(told.bias) + told.rms)

@@ -173,6 +173,7 @@ def test_every_setting_is_in_the_digest(name, here):
     """What `compress` writes into the archive is what `compress_many` looks for, whichever argument is given."""
     other = {
         "plan": hepbaler.Plan(default=hepbaler.Bound.parse("bits=6")),
+        "latent": hepbaler.LatentSettings(latents=2),
         "keep": ("Jet_*", "nJet"),
         "drop": ("Jet_eta",),
         "use_model": True,

@@ -96,6 +96,10 @@ class Plan:
                 return rule.bound
         return self.default
 
+    def names(self, branch: str, *, tree: str | None = None) -> bool:
+        """Whether a rule that is not for all branches (``*``) is for this one."""
+        return any(rule.pattern != "*" and rule.matches(branch, tree) for rule in self.rules)
+
     def unused(self, branches: Iterable[tuple[str, str]]) -> tuple[str, ...]:
         """Return the patterns that match no branch, in the order of the rules.
 

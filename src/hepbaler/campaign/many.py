@@ -14,6 +14,7 @@ from hepbaler.campaign.filesets import File, files_of, read_fileset
 from hepbaler.campaign.running import CampaignReport, Watcher, run, share_of_job, write_failures
 from hepbaler.campaign.tasks import Task
 from hepbaler.errors import InputError, OutputError
+from hepbaler.latent.settings import LatentSettings
 from hepbaler.reading import expand_inputs
 
 __all__ = ("CompressSettings", "Files", "Where", "compress_many")
@@ -32,6 +33,7 @@ class CompressSettings(TypedDict, total=False):
     """Arguments of `hepbaler.compress` that are the same for all files."""
 
     plan: Plan | None
+    latent: LatentSettings | None
     keep: Sequence[str]
     drop: Sequence[str]
     model: str | os.PathLike[str] | None

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .campaign import Many, many_options, run_many
+from .latent import latent_options, latent_settings
 from .options import (
     CONTEXT,
     BoundedCommand,
@@ -44,8 +45,11 @@ _EXCLUSIVE = (
 @settings_options
 @click.option("--no-model", "use_model", flag_value=False, default=True, help="Train nothing; code plainly.")
 @click.option(
-    "--model", type=click.Path(dir_okay=False), metavar="FILE", help="Use a model that 'hepbaler train' made."
+    "--model",
+    metavar="FILE|NAME",
+    help="Bounded: a file that 'hepbaler train' made. Latent: the name of an autoencoder [swae].",
 )
+@latent_options
 @force_option
 @jobs_option("Several files: so many at a time. One file: threads (default: as many as there are cores).")
 @many_options
@@ -73,11 +77,24 @@ def compress(
 
     Where several bounds fit a branch, the last one on the command line wins.
 
+    \b
+      hepbaler compress events.root --mode latent --model swae --ratio 1.6
+
+    In latent mode the floats become the latents of an autoencoder; what that does to each column is measured and shown.
+    Columns that a bound names ('Jet_*=12') keep it.
+
     Several files are compressed each once: what is there with the same settings is skipped, what failed is named and
     tried again by the next run.
     """  # noqa: D301 - click reads the backspace
-    refuse_pairs(ctx, _EXCLUSIVE)
-    settings = chosen_settings(ctx) | {"model": model, "use_model": use_model}
+    # In latent mode a model is a kind of network that is trained here, and --no-model is about all other columns.
+    if ctx.params["mode"] == "bounded":
+        refuse_pairs(ctx, _EXCLUSIVE)
+    latent = latent_settings(ctx, inputs)
+    settings = chosen_settings(ctx) | {
+        "latent": latent,
+        "model": None if latent is not None else model,
+        "use_model": use_model,
+    }
     many = Many.asked(ctx)
     if many.wanted(inputs, output):
         from ..campaign import many as campaign

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .latenttable import print_autoencoder
 from .tables import bytes_text, plural, print_lines, print_table, ratio_text
 
 __all__ = ("print_contents", "print_trace")
@@ -114,6 +115,14 @@ def _print_tree(tree: Mapping[str, Any], *, all_columns: bool) -> None:
         for link in tree["links"]
     ]
     print_lines([*links, ""] if links else [])
+    for one in tree["autoencoders"]:
+        print_autoencoder(
+            f"{tree['path']}  {one['table']}, {one['model']}",
+            one["nominal_ratio"],
+            one["float32_ratio"],
+            one["latents"],
+            {c["column"]: c["error"] for c in tree["columns"] if c["column"] in one["columns"]},
+        )
     columns = tree["columns"]
     if not all_columns:
         columns = sorted(columns, key=lambda column: -column["bytes"])[:_LARGEST]
@@ -136,6 +145,8 @@ def _print_tree(tree: Mapping[str, Any], *, all_columns: bool) -> None:
 
 def _promise(column: Mapping[str, Any]) -> str:
     """The bound; where the column's own grid is no finer, it is kept exactly all the same."""
+    if column["error"] is not None:
+        return f"measured {column['error']['largest']:.3g}"
     bound = str(column["bound"])
     return f"{bound}, kept exactly" if column["exact"] and bound != "exact" else bound
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from .latenttable import print_autoencoder
 from .tables import bytes_text, is_verbose, plural, print_lines, print_table, ratio_text, seconds_text, warn
 
 if TYPE_CHECKING:
@@ -36,6 +37,20 @@ def print_compressed(report: CompressReport, *, selected: bool = False) -> None:
     # First, so that the table is what stays on the screen.
     _print_remarks(report.notes, report.left_out)
     _print_tables(f"{report.source} -> {report.target}", report.tables)
+    for one in report.autoencoders:
+        print_autoencoder(
+            f"{one.tree}  {one.table}, {one.model}, trained for {seconds_text(one.seconds)}",
+            one.nominal_ratio,
+            one.true_ratio,
+            one.n_latent,
+            {column: vars(error) for column, error in one.errors.items()},
+        )
+    measured = sum(len(one.errors) * one.rows for one in report.autoencoders)
+    checked = (
+        "every one checked against its bound"
+        if not measured
+        else (f"{measured:,} of them from latents with measured errors, the others checked against their bounds")
+    )
     against_source = ratio_text(report.source_bytes, report.archive_bytes)
     against_arrays = ratio_text(report.raw_bytes, report.archive_bytes)
     seconds = sum(report.seconds.values())
@@ -53,7 +68,7 @@ def print_compressed(report: CompressReport, *, selected: bool = False) -> None:
             (
                 f"{plural(report.trees, 'tree')}, {plural(report.branches, 'branch', 'branches')}, "
                 f"{plural(report.entries, 'entry', 'entries')}; "
-                f"{plural(report.values, 'value')}, every one checked against its bound{kept}"
+                f"{plural(report.values, 'value')}, {checked}{kept}"
             ),
             f"{seconds_text(seconds)} ({phases})",
         ]

@@ -18,6 +18,7 @@ import zstandard
 from hepbaler.coding import plain
 from hepbaler.coding.decoder import IntegerLayer, IntegerNet
 from hepbaler.coding.learned import LATENT_TOP, LearnedCoder, LearnedColumn
+from hepbaler.coding.tensors import TensorReader, structure_from_frame, tensor_to_bytes
 from hepbaler.errors import CorruptFile, NotHepbalerFile, UnsupportedFeature
 from hepbaler.features.hints import TERM_KINDS, LinearHint, Term
 from hepbaler.features.ranks import MASS_BITS, MAX_BINS, RankTable
@@ -38,8 +39,6 @@ def __dir__() -> tuple[str, ...]:
 
 _MAGIC = b"HBLC"
 _VERSION = 1
-_MOST_STRUCTURE = 1 << 26
-_MOST_VALUES = 1 << 28
 _MOST_WIDTH = 4096
 
 
@@ -78,10 +77,7 @@ def coder_to_bytes(coder: LearnedCoder) -> bytes:
         coder.latent_mass[:, :-1].ravel(),
     ]
     body = [_MAGIC, bytes([_VERSION]), plain.write_varint(len(text)), text]
-    for tensor in tensors:
-        page = plain.encode(np.ascontiguousarray(tensor, np.int64))
-        body += [plain.write_varint(tensor.size), plain.write_varint(len(page)), page]
-    return b"".join(body)
+    return b"".join([*body, *(tensor_to_bytes(tensor) for tensor in tensors)])
 
 
 def coder_from_bytes(data: bytes) -> LearnedCoder:
@@ -100,15 +96,8 @@ def coder_from_bytes(data: bytes) -> LearnedCoder:
         raise UnsupportedFeature(msg)
     length, start = plain.read_varint(data, 5)
     try:
-        frame = data[start : start + length]
-        # zstandard allocates what a frame declares, whatever limit it is given: the declaration is checked first.
-        declared = zstandard.frame_content_size(frame)
-        if not 0 < declared <= _MOST_STRUCTURE:
-            msg = f"model structure declares {declared} bytes; 1 to {_MOST_STRUCTURE} are possible"
-            raise CorruptFile(msg, section="model", offset=start, expected=_MOST_STRUCTURE, found=declared)
-        text = zstandard.ZstdDecompressor().decompress(frame)
-        structure: Any = json.loads(text)
-        return _rebuild(structure, _Tensors(data, start + length))
+        structure: Any = json.loads(structure_from_frame(data[start : start + length], start))
+        return _rebuild(structure, TensorReader(data, start + length))
     except (
         zstandard.ZstdError,
         UnicodeDecodeError,
@@ -122,27 +111,6 @@ def coder_from_bytes(data: bytes) -> LearnedCoder:
         raise CorruptFile(msg, section="model") from error
 
 
-class _Tensors:
-    """Tensors one after the other, each checked against the size that the structure asks for."""
-
-    def __init__(self, data: bytes, start: int) -> None:
-        self._data, self._at = data, start
-
-    def take(self, size: int) -> IntArray:
-        count, at = plain.read_varint(self._data, self._at)
-        length, at = plain.read_varint(self._data, at)
-        if count != size or size > _MOST_VALUES or at + length > len(self._data):
-            msg = f"model tensor of {count} values in {length} bytes stands where one of {size} values is expected"
-            raise CorruptFile(msg, section="model", offset=self._at, expected=size, found=count)
-        self._at = at + length
-        return plain.decode(self._data[at : self._at], size)
-
-    def finish(self) -> None:
-        if self._at != len(self._data):
-            msg = f"model has {len(self._data) - self._at} bytes more than it says"
-            raise CorruptFile(msg, section="model", offset=self._at, expected=self._at, found=len(self._data))
-
-
 class _Cursor:
     """Cuts a flat tensor into parts."""
 
@@ -154,7 +122,7 @@ class _Cursor:
         return self._flat[self._at - size : self._at]
 
 
-def _rebuild(structure: Any, tensors: _Tensors) -> LearnedCoder:
+def _rebuild(structure: Any, tensors: TensorReader) -> LearnedCoder:
     inputs = [_text(name) for name in structure["inputs"]]
     columns = structure["columns"]
     bins = [_whole(number, 1, MAX_BINS) for number in structure["bins"]]

@@ -262,6 +262,13 @@ class _Job:
 def _to_archive(job: _Job, archive: Archive, force: bool, jobs: int | None) -> SkimReport:
     meta = archive.meta
     strange = strange_sections(archive)
+    # Rows that left would change what the errors of latent mode were measured on.
+    strange += [
+        entry.section
+        for tree in archive.trees.values()
+        for segment in tree.segments
+        for entry in segment.header.autoencoders
+    ]
     if strange:
         msg = f"{job.source} is coded in a way that is not cut into ({strange[0]}): skim it to a ROOT file"
         raise InputError(msg)
