@@ -432,7 +432,7 @@ class _TreeJob:
                     raise
                 notes.append(f"tree {self.tree.path!r} is coded by a model of its own: {error}")
         with self.clock("scan"):
-            prepared = prepare(self.tree, found, self.plan)
+            prepared = prepare(self.tree, found, self.plan, keep_sample=self.use_model or self.latent is not None)
         autoencoders: list[TableAutoencoder] = []
         if self.latent is not None:
             with self.clock("train"):

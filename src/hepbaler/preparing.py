@@ -85,6 +85,7 @@ def prepare(
     *,
     given: Mapping[str, Choice] | None = None,
     protected: frozenset[str] = frozenset(),
+    keep_sample: bool = True,
 ) -> Prepared:
     """Group the columns of a tree into tables and choose a grid for each.
 
@@ -98,6 +99,8 @@ def prepare(
         Grids that are fixed already, by column (those of a model).
     protected
         Columns that get pages of their own even where they repeat another or never change, since a model codes them.
+    keep_sample
+        False where no model will ask for the sample's integers, which take more memory than all else.
     """
     schema = _schema(tree, scan, plan, protected)
     floats = [c for c in scan.columns if c.dtype.startswith("float") and c.key not in schema.same_as]
@@ -118,9 +121,11 @@ def prepare(
     for key in stored:
         values = scan.sample[key]
         choice = choices.get(key)
-        sample[key] = to_integers(values) if choice is None else quantise(values, choice).integers
-        codecs[key] = plain.promising(sample[key])
-        plain_bits[key] = _cost(sample[key], codecs[key])
+        integers = to_integers(values) if choice is None else quantise(values, choice).integers
+        codecs[key] = plain.promising(integers)
+        plain_bits[key] = _cost(integers, codecs[key])
+        if keep_sample:
+            sample[key] = integers
     counts = {
         table.index: to_integers(scan.sample[table.counts])
         for table in schema.tables

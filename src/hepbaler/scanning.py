@@ -104,8 +104,9 @@ def scan(
             sampled_bytes += _take(tree, read, n, first - start, take, pieces)
         if progress is not None:
             progress(stop)
+    # Each column's pieces go as soon as they are one, or the sample would be in memory twice.
     sample = {
-        column.key: np.concatenate(pieces[column.key]) if pieces[column.key] else np.empty(0, column.dtype)
+        column.key: np.concatenate(mine) if (mine := pieces.pop(column.key)) else np.empty(0, column.dtype)
         for column in columns
     }
     return Scan(columns, facts, sample)
