@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from .skim import SkimmedTree, SkimReport, skim
+from .running import SkimmedTree, SkimReport, skim
 
 __all__ = ("SkimReport", "SkimmedTree", "skim")
 
