@@ -52,7 +52,7 @@ def table_reports(
         learned = 0
         for i, (entry, model) in enumerate(zip(header.models, models, strict=True)):
             if entry.table == table.index:
-                n_bytes += int(sizes[slots[f"@latents/{i}"]]) + len(coder_to_bytes(model.coder))
+                n_bytes += sum(int(sizes[slots[name]]) for name in header.hidden(i)) + len(coder_to_bytes(model.coder))
                 learned += len(model.coder.names)
         for i, one in enumerate(autoencoders):
             if one.table == table.index:

@@ -11,23 +11,16 @@ from .coding.plain import decode_bytes
 from .container import ContainerReader
 from .errors import ColumnNotFound, CorruptFile, UnsupportedFeature
 from .filters import Filter
-from .segments import SEGMENTS_FEATURE, segments_from_list
+from .required import FEATURES
+from .segments import segments_from_list
 from .tree import Tree
 
 if TYPE_CHECKING:
     import os
 
-__all__ = ("ARCHIVE_KIND", "CONTEXT_FEATURE", "FEATURES", "LATENT_FEATURE", "LEARNED_FEATURE", "Archive", "open")
+__all__ = ("ARCHIVE_KIND", "Archive", "open")
 
 ARCHIVE_KIND = "archive"
-# A reader that does not know this word cannot decode the columns of a model.
-LEARNED_FEATURE = "learned/1"
-# Nor can one that does not know this word, where models see other tables.
-CONTEXT_FEATURE = "context/1"
-# Nor this one, where columns come from autoencoders.
-LATENT_FEATURE = "latents/1"
-# All that this reader knows.
-FEATURES = (LEARNED_FEATURE, CONTEXT_FEATURE, LATENT_FEATURE, SEGMENTS_FEATURE)
 
 
 def __dir__() -> tuple[str, ...]:

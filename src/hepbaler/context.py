@@ -6,6 +6,7 @@
     link      what an index column of the row points to  GenJet_pt[Jet_genJetIdx]
     aligned   the row at the same place in its list     GenJetAK8_pt[0, 1, ...] -> FatJet 0, 1, ...
     item      a row at a fixed place                    FatJet_eta[0] -> every jet of the event
+    nearest   the row whose place the writer stored      GenPart_eta -> the jet of that parton
 
 Lists that a row can look at hang on the same parent as its own. Where there is nothing to look at, the column says
 `hepbaler.features.ranks.MISSING`, whose value is 0.
@@ -28,6 +29,7 @@ from .table import Table
 __all__ = (
     "CONTEXT_KINDS",
     "MAX_ITEM",
+    "PLACE",
     "ContextInput",
     "ContextKind",
     "checked_counts",
@@ -40,9 +42,11 @@ __all__ = (
 Array = NDArray[Any]
 IntArray = NDArray[np.int64]
 ToValues = Callable[[IntArray], NDArray[np.float64]]
-ContextKind = Literal["parent", "link", "aligned", "item"]
+ContextKind = Literal["parent", "link", "aligned", "item", "nearest"]
 CONTEXT_KINDS: tuple[ContextKind, ...] = get_args(ContextKind)
 
+# What the places of rows in another table are called where columns are asked for by key.
+PLACE = "@nearest/"
 # Places in a list that an `item` may name.
 MAX_ITEM = 255
 _MOST_INPUTS = 1024
@@ -115,7 +119,7 @@ def context_column(
     n_rows
         Rows of the table in this cluster.
     known
-        Integers of a column by its key.
+        Integers of a column by its key, and places in table i by ``PLACE + "i"``.
 
     Returns
     -------
@@ -137,6 +141,8 @@ def context_column(
     there = checked_counts(known(str(target.counts)), column.size, target.name)
     if context.kind == "link":
         place = known(str(context.index))
+    elif context.kind == "nearest":
+        place = known(PLACE + str(target.index))
     elif context.kind == "aligned":
         place = np.arange(n_rows, dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
     else:

@@ -12,14 +12,16 @@ from .bounds import restore
 from .coding import plain
 from .coding.learned import LATENTS, LearnedCoder
 from .coding.learned_bytes import coder_from_bytes
-from .coding.pages import split_page
-from .context import checked_counts, context_column
-from .encoding import known_columns, lengths_of_lists, value_functions
+from .coding.pages import split_page, split_parts
+from .context import PLACE, checked_counts, context_column
+from .encoding import ToValues, family_of, known_columns, lengths_of_lists, value_functions
 from .errors import CorruptFile
 from .header import TreeHeader
 from .latent.coder import LatentCoder
 from .latent.entry import page_name
 from .latent.pages import column_values
+from .lineage import Lineage
+from .nearest import place_name
 
 __all__ = ("ClusterDecoder", "Decoder", "PageSource")
 
@@ -173,7 +175,11 @@ class ClusterDecoder:
             coder = coder_from_bytes(self._source.section(entry.section))
             inputs = {key for key in coder.inputs if not key.startswith("@")}
             table = self._header.schema.tables[entry.table]
-            if set(coder.names) != set(entry.columns) or not inputs <= set(table.columns) - set(coder.names):
+            if (
+                set(coder.names) != set(entry.columns)
+                or (entry.lineage is not None and coder.n_latent > 0)
+                or not inputs <= set(table.columns) - set(coder.names)
+            ):
                 msg = f"the model in section {entry.section!r} is not one of table {table.name!r}"
                 raise CorruptFile(msg, section=entry.section)
             self._coders[number] = coder
@@ -196,8 +202,16 @@ class ClusterDecoder:
             if number is None:
                 continue
             coder = self._coder(number)
-            pages, inputs = coder.needed([key], before)
+            # Rows that descend from each other are decoded row after row, with all their columns.
+            lineage = self._header.models[number].lineage
+            pages, inputs = coder.needed([key], before) if lineage is None else (coder.names, coder.inputs)
             names.update(f"@latents/{number}" if name == LATENTS else name for name in pages)
+            tables = self._header.schema.tables
+            names.update(
+                place_name(number, one.target(tables).index)
+                for name in inputs
+                if (one := self._context[number].get(name)) is not None and one.kind == "nearest"
+            )
             todo += [self._header.schema.same_as.get(one, one) for name in inputs for one in self._behind(number, name)]
         return sorted(names, key=self._slots.__getitem__)
 
@@ -222,6 +236,9 @@ class ClusterDecoder:
         """Keys of the columns from which an input of a model follows."""
         if not name.startswith("@"):
             return (name,)
+        lineage = self._header.models[number].lineage
+        if lineage is not None and name in lineage.inputs:
+            return (*lineage.needs(), self._counts_of(number))
         context = self._context[number].get(name)
         if context is None:
             return (self._counts_of(number),)
@@ -281,29 +298,67 @@ class _Cluster:
                 learned.setdefault(number, {})[key] = payload
         # What a model asks for is coded plainly, or by models before it.
         for number, payloads in sorted(learned.items()):
-            coder = self._owner._coder(number)
-            table = self._header.schema.tables[self._header.models[number].table]
-            asked = list(payloads)
-            if f"@latents/{number}" in self._pages:
-                payloads[LATENTS] = self._pages[f"@latents/{number}"]
-            _, inputs = coder.needed(asked, self._before)
-            n_rows = self._header.rows[table.index][self._cluster]
-            context = {name: one for name, one in self._owner._context[number].items() if name in inputs}
-            follow = [name for name in inputs if name.startswith("@") and name not in context]
-            counts = None
-            if follow:
-                counts = checked_counts(self._known(self._owner._counts_of(number)), n_rows, table.name)
-            known = known_columns(counts, follow)
-            known |= {name: self._known(name) for name in inputs if not name.startswith("@")}
-            known |= {name: self._before[name] for name in coder.names if name in self._before}
-            tables = self._header.schema.tables
-            known |= {
-                name: context_column(one, tables, table.index, n_rows, self._known) for name, one in context.items()
-            }
-            values = value_functions(coder.valued, self._header.choices, context.values())
-            self._integers |= coder.decode(payloads, known, n_rows, asked, to_values=values)
+            self._integers |= self._decode_learned(number, payloads)
         for giver, keys in autoencoded.items():
             self._run_autoencoder(giver, keys)
+
+    def _decode_learned(self, number: int, payloads: dict[str, bytes]) -> dict[str, IntArray]:
+        coder, entry = self._owner._coder(number), self._header.models[number]
+        tables = self._header.schema.tables
+        table = tables[entry.table]
+        n_rows = self._header.rows[table.index][self._cluster]
+        asked = list(payloads)
+        if f"@latents/{number}" in self._pages:
+            payloads[LATENTS] = self._pages[f"@latents/{number}"]
+        lineage = entry.lineage
+        inputs = coder.needed(asked, self._before)[1] if lineage is None else coder.inputs
+        context = {name: one for name, one in self._owner._context[number].items() if name in inputs}
+        from_rows = lineage.inputs if lineage is not None else {}
+        follow = [name for name in inputs if name.startswith("@") and name not in {*context, *from_rows}]
+        counts = None
+        if follow or lineage is not None:
+            counts = checked_counts(self._known(self._owner._counts_of(number)), n_rows, table.name)
+        known = known_columns(counts, follow)
+        known |= {name: self._known(name) for name in inputs if not name.startswith("@")}
+
+        def column(key: str) -> IntArray:
+            if key.startswith(PLACE):
+                page = self._pages[place_name(number, int(key.removeprefix(PLACE)))]
+                return plain.decode(page, n_rows)
+            return self._known(key)
+
+        known |= {name: context_column(one, tables, table.index, n_rows, column) for name, one in context.items()}
+        values = value_functions(coder.valued, self._header.choices, context.values(), lineage)
+        if lineage is None or counts is None:
+            known |= {name: self._before[name] for name in coder.names if name in self._before}
+            return coder.decode(payloads, known, n_rows, asked, to_values=values)
+        return self._descend(coder, lineage, counts, payloads, known, values)
+
+    def _descend(
+        self,
+        coder: LearnedCoder,
+        lineage: Lineage,
+        counts: IntArray,
+        payloads: Mapping[str, bytes],
+        known: Mapping[str, IntArray],
+        values: Mapping[str, ToValues],
+    ) -> dict[str, IntArray]:
+        """Decode generation after generation: all columns of the rows of one, then those of their daughters."""
+        done = {name: np.zeros(int(counts.sum()), np.int64) for name in coder.names}
+
+        def column(key: str) -> IntArray:
+            return done[key] if key in done else self._known(key)
+
+        family = family_of(lineage, counts, self._known(lineage.index), self._header.choices)
+        parts = {name: split_parts(payloads[name], len(family.generations)) for name in coder.names}
+        for number, rows in enumerate(family.generations):
+            seen = {name: array[rows] for name, array in known.items()}
+            seen |= {name: array for name, array in family.inputs(rows, column).items() if name in coder.inputs}
+            pages = {name: parts[name][number] for name in coder.names}
+            for name, integers in coder.decode(pages, seen, rows.size, to_values=values).items():
+                done[name][rows] = integers
+            family.learn(rows, column)
+        return done
 
     def _run_autoencoder(self, number: int, keys: Sequence[str]) -> None:
         table = self._header.schema.tables[self._header.autoencoders[number].table]

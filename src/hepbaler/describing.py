@@ -154,7 +154,7 @@ def _tree(header: TreeHeader, parts: Sequence[_Part], sections: Mapping[str, int
                 "learned": len(learned.intersection(table.columns)),
                 "raw_bytes": sum(rows[table.index] * itemsize[key] for key in table.columns),
                 "page_bytes": sum(part.sizes[key] for part in parts for key in table.columns),
-                "latent_bytes": sum(part.sizes[f"@latents/{i}"] for part, i, _ in mine)
+                "latent_bytes": sum(part.sizes[name] for part, i, _ in mine for name in part.header.hidden(i))
                 + sum(one["latent_bytes"] for one in others),
                 "model_bytes": sum(sections.get(f"section:{name}", 0) for name in {entry.section for *_, entry in mine})
                 + sum(one["decoder_bytes"] for one in others),
@@ -216,7 +216,7 @@ def _autoencoder(part: _Part, number: int, sections: Mapping[str, int]) -> dict[
 
 
 def _links(headers: Sequence[TreeHeader]) -> list[dict[str, Any]]:
-    """Ways on which rows of one table see another, with the columns seen."""
+    """Ways on which rows of one table see another, or earlier rows of their own, with the columns seen."""
     ways: dict[tuple[Any, ...], dict[str, None]] = {}
     for header in headers:
         tables = header.schema.tables
@@ -225,6 +225,10 @@ def _links(headers: Sequence[TreeHeader]) -> list[dict[str, Any]]:
                 way = (tables[entry.table].name, one.target(tables).name, one.kind, one.index)
                 seen = f"{one.column}[{one.item}]" if one.kind == "item" else one.column
                 ways.setdefault(way, {})[seen] = None
+            if entry.lineage is not None:
+                name = tables[entry.table].name
+                own = dict.fromkeys((*entry.lineage.mother, *entry.lineage.vector))
+                ways.setdefault((name, name, "lineage", entry.lineage.index), {}).update(own)
     return [
         {"table": table, "target": target, "kind": kind, "index": index, "columns": list(columns)}
         for (table, target, kind, index), columns in ways.items()

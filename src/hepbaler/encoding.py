@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from .bounds import Choice, Quantised, quantise
 from .coding import plain
-from .coding.learned import LearnedCoder
-from .coding.pages import join_page
-from .context import ContextInput, context_column, with_missing
+from .coding.learned import LATENTS, LearnedCoder
+from .coding.pages import join_page, join_parts
+from .context import PLACE, ContextInput, context_column, with_missing
 from .errors import HepbalerError, InputError
 from .header import ModelEntry, TreeHeader
 from .latent.encoding import AutoencoderInUse
 from .latent.entry import page_name
+from .lineage import Family, Lineage
+from .nearest import Nearest, nearest_places, place_name
 from .table import Table, TreeSchema
 
 __all__ = (
@@ -26,6 +28,7 @@ __all__ = (
     "Latents",
     "ModelInUse",
     "ToValues",
+    "family_of",
     "known_columns",
     "lengths_of_lists",
     "rows_of_tables",
@@ -53,10 +56,13 @@ class ModelInUse:
         Decoder and tables.
     latents
         From integers of the coder's columns to latents of shape ``(n_rows, n_latent)``, or None without latents.
+    nearest
+        By what the nearest rows of other tables are found, in the order of the header.
     """
 
     coder: LearnedCoder
     latents: Latents
+    nearest: tuple[Nearest, ...] = ()
 
 
 def rows_of_tables(tables: Sequence[Table], columns: Mapping[str, Array], n_entries: int) -> list[int]:
@@ -104,7 +110,10 @@ def known_columns(counts: IntArray | None, wanted: Iterable[str]) -> dict[str, I
 
 
 def value_functions(
-    names: Iterable[str], choices: Mapping[str, Choice], context: Iterable[ContextInput] = ()
+    names: Iterable[str],
+    choices: Mapping[str, Choice],
+    context: Iterable[ContextInput] = (),
+    lineage: Lineage | None = None,
 ) -> dict[str, ToValues]:
     """For each column the function from its integers to float64 values, the same bits on every machine.
 
@@ -116,6 +125,8 @@ def value_functions(
         Grids of the columns that have one.
     context
         Inputs from other tables, whose values are those of the columns that they look at, or 0.
+    lineage
+        Where inputs come from earlier rows of the table.
     """
 
     def of(name: str) -> ToValues:
@@ -125,7 +136,15 @@ def value_functions(
         return lambda integers: choice.grid.to_values(integers, np.float64)
 
     looks_at = {one.name: one.column for one in context}
-    return {name: with_missing(of(looks_at[name])) if name in looks_at else of(name) for name in names}
+    from_rows = lineage.value_functions({key: of(key) for key in lineage.mother}) if lineage is not None else {}
+    return {
+        name: from_rows[name]
+        if name in from_rows
+        else with_missing(of(looks_at[name]))
+        if name in looks_at
+        else of(name)
+        for name in names
+    }
 
 
 def to_integers(values: Array) -> IntArray:
@@ -208,7 +227,7 @@ class ClusterEncoder:
             if name in quantised and rows[home[name]]:
                 q = quantised[name]
                 pages[slot] = join_page(q.positions, q.patterns, payloads[name])
-            elif name.startswith("@latents/"):
+            elif name.startswith("@"):
                 pages[slot] = payloads.get(name, b"")
         slots = self._header.slots()
         for i, (one, autoencoder) in enumerate(zip(self._header.autoencoders, self._autoencoders, strict=True)):
@@ -245,22 +264,47 @@ class ClusterEncoder:
         def column(key: str) -> IntArray:
             return integers[key] if key in integers else to_integers(columns[key])
 
+        lineage = entry.lineage
+        from_rows = lineage.inputs if lineage is not None else {}
         seen = {key: integers[key] for key in (*coder.names, *coder.inputs) if not key.startswith("@")}
         context = {one.name: one for one in entry.context if one.name in coder.inputs}
-        follow = [name for name in coder.inputs if name.startswith("@") and name not in context]
+        follow = [name for name in coder.inputs if name.startswith("@") and name not in {*context, *from_rows}]
         counts = column(spec.counts) if spec.kind == "list" and spec.counts is not None else None
+        places = self._places(entry, model, column)
+        hidden = {place_name(number, table): plain.encode(place) for table, place in places.items()}
+
+        def known(key: str) -> IntArray:
+            return places[int(key.removeprefix(PLACE))] if key.startswith(PLACE) else column(key)
+
         seen |= known_columns(counts, follow)
-        seen |= {name: context_column(one, tables, entry.table, n_rows, column) for name, one in context.items()}
-        latents = model.latents(seen) if coder.n_latent else None
-        values = value_functions(coder.valued, self._header.choices, entry.context)
-        pages = coder.encode(seen, latents, to_values=values)
-        # What cannot be read back must not be written: the archive may be all that is left tomorrow.
-        back = coder.decode(pages, {key: seen[key] for key in coder.inputs}, n_rows, to_values=values)
-        for key in coder.names:
-            if not np.array_equal(back[key], seen[key]):
-                msg = f"column {key!r} of table {spec.name!r} does not decode to what was encoded; nothing was written"
-                raise HepbalerError(msg)
-        return {f"@latents/{number}" if key == "@latents" else key: page for key, page in pages.items()}
+        seen |= {name: context_column(one, tables, entry.table, n_rows, known) for name, one in context.items()}
+        values = value_functions(coder.valued, self._header.choices, entry.context, lineage)
+        if lineage is None or counts is None:
+            latents = model.latents(seen) if coder.n_latent else None
+            return hidden | {
+                f"@latents/{number}" if key == LATENTS else key: page
+                for key, page in _code(coder, seen, latents, values, spec.name).items()
+            }
+        family = family_of(lineage, counts, column(lineage.index), self._header.choices)
+        parts: dict[str, list[bytes]] = {key: [] for key in coder.names}
+        for some in family.generations:
+            now = {key: array[some] for key, array in seen.items()}
+            now |= {name: array for name, array in family.inputs(some, column).items() if name in coder.inputs}
+            for key, page in _code(coder, now, None, values, spec.name).items():
+                parts[key].append(page)
+            family.learn(some, column)
+        return hidden | {key: join_parts(pages) for key, pages in parts.items()}
+
+    def _places(self, entry: ModelEntry, model: ModelInUse, column: Callable[[str], IntArray]) -> dict[int, IntArray]:
+        """Where each row's nearest row is, by the table it is looked for in."""
+        tables = self._header.schema.tables
+        out = {}
+        for target, nearest in zip(entry.nearest, model.nearest, strict=True):
+            of = value_functions((*nearest.own, *nearest.other), self._header.choices)
+            values = {key: of[key](column(key)) for key in of}
+            counts, other = (column(str(tables[table].counts)) for table in (entry.table, target))
+            out[target] = nearest_places(nearest, values.__getitem__, counts, other)
+        return out
 
     def _check(self, schema: TreeSchema, columns: Mapping[str, Array], rows: Sequence[int]) -> None:
         """The second look at the file must see what the first one saw."""
@@ -280,6 +324,29 @@ class ClusterEncoder:
             if len(columns[key]) and not np.all(_bits(columns[key]) == bits):
                 msg = f"column {key!r} was constant and is no more: did the file change while it was read?"
                 raise InputError(msg)
+
+
+def _code(
+    coder: LearnedCoder,
+    seen: Mapping[str, IntArray],
+    latents: IntArray | None,
+    values: Mapping[str, ToValues],
+    table: str,
+) -> dict[str, bytes]:
+    """Pages of some rows, decoded again: what cannot be read back must not be written."""
+    n_rows = next(iter(seen.values())).size
+    pages = coder.encode(seen, latents, to_values=values)
+    back = coder.decode(pages, {key: seen[key] for key in coder.inputs}, n_rows, to_values=values)
+    for key in coder.names:
+        if not np.array_equal(back[key], seen[key]):
+            msg = f"column {key!r} of table {table!r} does not decode to what was encoded; nothing was written"
+            raise HepbalerError(msg)
+    return pages
+
+
+def family_of(lineage: Lineage, counts: IntArray, place: IntArray, choices: Mapping[str, Choice]) -> Family:
+    """How the rows of a cluster descend from each other; values as the grids of the columns give them."""
+    return Family(lineage, counts, place, value_functions(lineage.vector, choices))
 
 
 def _bits(values: Array) -> Array:

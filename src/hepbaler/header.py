@@ -16,6 +16,8 @@ from .context import ContextInput, context_from_list, context_to_list
 from .fields import count_of, fail, field_of, index_of, pair_of, typed
 from .latent.entry import AutoencoderEntry, ColumnError, autoencoders_from_list, page_name
 from .layouts.document import layout_from_dict, layout_to_dict
+from .lineage import Lineage, lineage_from_dict, lineage_to_dict
+from .nearest import place_name
 from .table import Branch, Column, Table, TreeSchema
 
 __all__ = ("ModelEntry", "TreeHeader")
@@ -42,12 +44,18 @@ class ModelEntry:
         Keys of the columns whose pages are coded by it.
     context
         Inputs of the model that are taken from other tables. Models that code what they need come before this one.
+    lineage
+        How rows descend from each other, if the model looks at earlier rows of the same list.
+    nearest
+        Tables in which the place of the nearest row is stored in a page of its own.
     """
 
     section: str
     table: int
     columns: tuple[str, ...]
     context: tuple[ContextInput, ...] = ()
+    lineage: Lineage | None = None
+    nearest: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,15 +95,23 @@ class TreeHeader:
 
     @property
     def n_slots(self) -> int:
-        """Number of page slots in a cluster: one a column, then one a model and one an autoencoder for their latents."""
-        return len(self.schema.columns) + len(self.models) + len(self.autoencoders)
+        """Number of page slots in a cluster."""
+        return len(self.slots())
 
     def slots(self) -> dict[str, int]:
-        """Page slot of each column by its key, of the latents of model i by ``@latents/i``, of an autoencoder's by `page_name`."""
+        """Page slot of each column by its key, of the latents of model i by ``@latents/i``, of an autoencoder's by `page_name`.
+
+        Last come the places of nearest rows, by ``@nearest/model/table``.
+        """
         names = [column.key for column in self.schema.columns]
         names += [f"@latents/{i}" for i in range(len(self.models))]
         names += [page_name(i) for i in range(len(self.autoencoders))]
+        names += [place_name(i, table) for i, model in enumerate(self.models) for table in model.nearest]
         return {name: i for i, name in enumerate(names)}
+
+    def hidden(self, model: int) -> tuple[str, ...]:
+        """Names of the pages of a model that hold no column: latents, and places of nearest rows."""
+        return (f"@latents/{model}", *(place_name(model, table) for table in self.models[model].nearest))
 
     def autoencoded(self) -> dict[str, int]:
         """Number of the autoencoder that gives a column, by the column's key."""
@@ -280,7 +296,9 @@ def _rows_from_list(
 
 def _model_to_dict(model: ModelEntry, number: Mapping[str, int]) -> dict[str, Any]:
     out = {"section": model.section, "table": model.table, "columns": [number[key] for key in model.columns]}
-    return out | ({"context": [context_to_list(one, number) for one in model.context]} if model.context else {})
+    out |= {"context": [context_to_list(one, number) for one in model.context]} if model.context else {}
+    out |= {"nearest": list(model.nearest)} if model.nearest else {}
+    return out | ({"lineage": lineage_to_dict(model.lineage, number)} if model.lineage else {})
 
 
 def _models_from_list(
@@ -311,8 +329,21 @@ def _models_from_list(
                     fail(f"the model of table {tables[table].name!r} needs column {key!r}, which is decoded after it")
             if not {one.column, one.index or one.column} <= paged:
                 fail(f"the model of table {tables[table].name!r} takes context from columns without pages")
+        lineage = lineage_from_dict(node.get("lineage"), tables[table], key_of)
+        if lineage is not None:
+            own = {lineage.index, str(tables[table].counts)}
+            if coded_later.intersection(same_as.get(key, key) for key in own) or not set(lineage.needs()) <= paged:
+                fail(f"the model of table {tables[table].name!r} needs columns that are not there before it")
         coded_later.difference_update(keys)
-        models.append(ModelEntry(field_of(node, "section", str), table, keys, context))
+        if lineage is not None and coded_later.intersection(lineage.needs()):
+            fail(f"the model of table {tables[table].name!r} needs columns that are decoded after it")
+        nearest = tuple(
+            index_of(one, len(tables), "nearest table") for one in typed(node.get("nearest", []), list, "model")
+        )
+        looked_at = {one.target(tables).index for one in context if one.kind == "nearest"}
+        if len(set(nearest)) != len(nearest) or looked_at != set(nearest):
+            fail(f"the places that the model of table {tables[table].name!r} has are not those that it looks at")
+        models.append(ModelEntry(field_of(node, "section", str), table, keys, context, lineage, nearest))
     return tuple(models)
 
 

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from ._optional import need
 from .bounds import Plan, quantise
-from .encoding import Latents, known_columns, value_functions
+from .encoding import Latents, family_of, known_columns, value_functions
 from .errors import ModelError
-from .linking import Links, find_links, sample_context
+from .linking import Links, find_links
 from .modelfile import TrainedTable, fits, used_columns
 from .preparing import Prepared
 from .scanning import Scan
+from .sight import sample_context, sample_places
 from .table import Table
 
 if TYPE_CHECKING:
@@ -167,23 +168,42 @@ def _fit(prepared: Prepared, table: Table, links: Links, settings: TrainSettings
     stored = [key for key in table.columns if key in prepared.sample]
     sample = {key: prepared.sample[key] for key in stored if key not in indices}
     counts = prepared.sample_counts.get(table.index)
+    lineage = links.lineage.get(table.index)
     known = known_columns(counts, ("@index", "@counts")) if counts is not None else {}
     known |= {key: prepared.sample[key] for key in indices}
-    known |= {one.name: sample_context(prepared, table, one) for one in context}
+    nearest = links.nearest.get(table.index, {})
+    places = sample_places(prepared, table, nearest)
+    known |= {one.name: sample_context(prepared, table, one, places) for one in context}
+    if lineage is not None and counts is not None:
+        family = family_of(lineage, counts, prepared.sample[lineage.index], prepared.choices)
+        known |= family.all_inputs(prepared.sample.__getitem__)
+        # The momentum of a daughter follows from her direction, not the other way round.
+        momentum = lineage.vector[:1]
+        sample = {key: sample[key] for key in sorted(sample, key=lambda key: key in momentum)}
+        # Latents would have to come in generations too, and have not paid.
+        settings = replace(settings, n_latent=0)
     result = fit(
         sample,
         known=known,
         plain_bits={key: prepared.plain_bits[key] for key in sample},
         n_rows_total=prepared.rows[table.index],
         settings=settings,
-        to_values=value_functions([*sample, *(one.name for one in context)], prepared.choices, context),
+        to_values=value_functions(
+            [*sample, *(one.name for one in context), *(lineage.inputs if lineage is not None else ())],
+            prepared.choices,
+            context,
+            lineage,
+        ),
         progress=partial(steps.tell, table.index),
     )
     steps.tell(table.index, settings.steps)
     if result.coder is None:
         return None
     context = tuple(one for one in context if one.name in result.coder.inputs)
-    used = used_columns(result.coder, context)
+    lineage = lineage.only(result.coder.inputs) if lineage is not None else None
+    seen = {one.target(prepared.schema.tables).index for one in context if one.kind == "nearest"}
+    near = tuple(one for target, one in nearest.items() if target in seen)
+    used = used_columns(result.coder, context, lineage, near)
     dtypes = {column.key: column.dtype for column in prepared.schema.columns}
     return TrainedTable(
         tree=prepared.schema.path,
@@ -194,6 +214,8 @@ def _fit(prepared: Prepared, table: Table, links: Links, settings: TrainSettings
         coder=result.coder,
         encoder=result.encoder,
         steps=settings.steps,
+        lineage=lineage,
+        nearest=near,
     )
 
 

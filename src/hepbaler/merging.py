@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .archive import ARCHIVE_KIND, FEATURES, Archive
+from .archive import ARCHIVE_KIND, Archive
 from .archive import open as open_archive
 from .assembling import Assembly, strange_sections
 from .bounds import Choice
@@ -17,6 +17,7 @@ from .container import ContainerWriter, check_target
 from .errors import InputError, OutputError
 from .header import TreeHeader
 from .pipeline import writer_info
+from .required import FEATURES
 from .restoring import ObjectSum
 from .segments import SEGMENTS_FEATURE, first_difference, weakest
 

@@ -15,6 +15,8 @@ from .coding.learned_bytes import coder_from_bytes, coder_to_bytes
 from .container import ContainerReader, ContainerWriter
 from .context import CONTEXT_KINDS, MAX_ITEM, ContextInput
 from .errors import CorruptFile, ModelError
+from .lineage import Lineage
+from .nearest import Nearest
 from .table import TreeSchema
 
 __all__ = ("MODEL_KIND", "TrainedTable", "fits", "load_models", "save_models", "used_columns")
@@ -46,6 +48,10 @@ class TrainedTable:
         What makes the latents; None if there are none.
     steps
         Training steps taken.
+    lineage
+        How rows descend from each other, if the coder looks at earlier rows.
+    nearest
+        By what the nearest rows of other tables are found.
     """
 
     tree: str
@@ -56,23 +62,32 @@ class TrainedTable:
     coder: LearnedCoder
     encoder: LatentEncoder | None
     steps: int
+    lineage: Lineage | None = None
+    nearest: tuple[Nearest, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that it codes or sees, of its own table or another, without those that follow from the counts."""
-        return used_columns(self.coder, self.context)
+        return used_columns(self.coder, self.context, self.lineage, self.nearest)
 
     @property
     def own_columns(self) -> tuple[str, ...]:
         """Those of its own table."""
-        return used_columns(self.coder, ())
+        return used_columns(self.coder, (), self.lineage)
 
 
-def used_columns(coder: LearnedCoder, context: Sequence[ContextInput]) -> tuple[str, ...]:
+def used_columns(
+    coder: LearnedCoder,
+    context: Sequence[ContextInput],
+    lineage: Lineage | None = None,
+    nearest: Sequence[Nearest] = (),
+) -> tuple[str, ...]:
     """Keys of the columns that a coder codes or sees, and of those from which its context is taken."""
     own = [key for key in (*coder.names, *coder.inputs) if not key.startswith("@")]
     behind = [key for one in context for key in (one.index, one.column) if key is not None]
-    return tuple(dict.fromkeys((*own, *behind)))
+    rows = lineage.needs() if lineage is not None else ()
+    near = [key for one in nearest for key in (*one.own, *one.other)]
+    return tuple(dict.fromkeys((*own, *behind, *rows, *near)))
 
 
 def save_models(
@@ -94,6 +109,8 @@ def save_models(
                     "choices": {key: choice.to_dict() for key, choice in model.choices.items()},
                     "context": [[one.kind, one.column, one.index, one.item] for one in model.context],
                     "encoder": model.encoder is not None,
+                    "lineage": _lineage_to_dict(model.lineage),
+                    "nearest": [[*one.own, *one.other] for one in model.nearest],
                 }
             )
         writer.finish({**meta, "kind": MODEL_KIND, "models": entries})
@@ -127,12 +144,35 @@ def load_models(path: str | os.PathLike[str]) -> tuple[TrainedTable, ...]:
                         coder_from_bytes(reader.section(f"model/{i}")),
                         LatentEncoder.from_bytes(reader.section(f"encoder/{i}")) if entry["encoder"] else None,
                         int(entry["steps"]),
+                        _lineage(entry.get("lineage")),
+                        tuple(_nearest(one) for one in entry.get("nearest", [])),
                     )
                 )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             msg = f"{path}: a model cannot be read: {error}"
             raise CorruptFile(msg, section="meta") from error
     return tuple(models)
+
+
+def _lineage_to_dict(lineage: Lineage | None) -> dict[str, Any] | None:
+    if lineage is None:
+        return None
+    return {"index": lineage.index, "mother": list(lineage.mother), "vector": list(lineage.vector)}
+
+
+def _lineage(data: Any) -> Lineage | None:
+    if data is None:
+        return None
+    mother, vector = (tuple(str(key) for key in data[name]) for name in ("mother", "vector"))
+    if len(vector) not in (0, 4):
+        msg = f"a four-vector of {len(vector)} columns"
+        raise ValueError(msg)
+    return Lineage(str(data["index"]), mother, vector)
+
+
+def _nearest(data: Any) -> Nearest:
+    a, b, c, d, e, f = (str(key) for key in data)
+    return Nearest((a, b, c), (d, e, f))
 
 
 def _context(data: Any) -> ContextInput:
@@ -168,6 +208,8 @@ def fits(model: TrainedTable, schema: TreeSchema) -> int:
         raise ModelError(msg)
     home = homes.pop()
     strange = [one.column for one in model.context if not one.fits(schema.tables, home)]
+    if model.lineage is not None and schema.tables[home].kind != "list":
+        strange.append(model.lineage.index)
     if strange:
         msg = f"the model of table {model.table!r} does not fit tree {schema.path!r}: its rows cannot look at {_some(strange)} in this file"
         raise ModelError(msg)

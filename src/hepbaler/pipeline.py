@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from .accounting import autoencoder_reports, table_reports
-from .archive import ARCHIVE_KIND, CONTEXT_FEATURE, LATENT_FEATURE, LEARNED_FEATURE
+from .archive import ARCHIVE_KIND
 from .autoencoding import TableAutoencoder, autoencode, check_weights, checked_family
 from .bounds import Plan
 from .clock import PhaseClock
@@ -30,6 +30,7 @@ from .preparing import Prepared, prepare
 from .provenance import file_fingerprint, settings_digest
 from .reading import Source, SourceTree, open_source, split_input
 from .reports import AutoencoderReport, CompressReport, TableReport
+from .required import features_of
 from .scanning import Scan, read_columns, scan
 from .version import __version__
 
@@ -178,11 +179,7 @@ def compress(
                 writer.add_section("objects", encode_bytes(objects))
             meta = {
                 "kind": ARCHIVE_KIND,
-                "required_features": [
-                    *[LEARNED_FEATURE] * (total.models > 0),
-                    *[CONTEXT_FEATURE] * total.context,
-                    *[LATENT_FEATURE] * bool(total.autoencoders),
-                ],
+                "required_features": features_of(headers),
                 "source": {
                     "name": Path(opened.path).name,
                     "bytes": opened.size,
@@ -317,7 +314,6 @@ class _Totals:
     steps: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     models: int = 0
-    context: bool = False
     autoencoders: list[AutoencoderReport] = field(default_factory=list)
 
 
@@ -354,11 +350,12 @@ class _TreeJob:
         # The sample has done its work, and is the largest thing in memory.
         del found
         entries = []
+        home = {key: table.index for table in prepared.schema.tables for key in table.columns}
         for table, model in models:
             name = f"model/{total.models}"
             writer.add_section(name, coder_to_bytes(model.coder))
-            total.context |= bool(model.context)
-            entries.append(ModelEntry(name, table, model.coder.names, model.context))
+            near = tuple(home[one.other[0]] for one in model.nearest)
+            entries.append(ModelEntry(name, table, model.coder.names, model.context, model.lineage, near))
             total.models += 1
             total.steps[f"{tree.path}:{prepared.schema.tables[table].name}"] = model.steps
         given: list[AutoencoderEntry] = []
@@ -372,7 +369,7 @@ class _TreeJob:
         )
         encoder = ClusterEncoder(
             header,
-            [ModelInUse(model.coder, encoder_of(model)) for _, model in models],
+            [ModelInUse(model.coder, encoder_of(model), model.nearest) for _, model in models],
             prepared.codecs,
             self.executor,
             [one.use for one in autoencoders],

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hepbaler.features.hints import HintScale, LinearHint, Term, clean, hyperbolic_cosine, term_values
+from hepbaler.features.elementary import hyperbolic_cosine
+from hepbaler.features.hints import HintScale, LinearHint, Term, clean, term_values
 from hepbaler.features.ranks import RANK_BITS, fit_ranks
 
 

@@ -19,9 +19,10 @@ import fsspec
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
 from hepbaler.access.virtual import VirtualFile
-from hepbaler.archive import FEATURES, Archive
+from hepbaler.archive import Archive
 from hepbaler.caching import CACHE_BYTES
 from hepbaler.container import ContainerReader, FileSystemSource, LocalSource
+from hepbaler.required import FEATURES
 
 __all__ = ("HepbalerFileSystem",)
 

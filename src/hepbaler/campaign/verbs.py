@@ -63,11 +63,12 @@ def _compress(
 
 
 def _find_archive(source: str, target: str | None, settings: Settings) -> Mapping[str, Any] | Redo | None:
-    from hepbaler.archive import ARCHIVE_KIND, FEATURES
+    from hepbaler.archive import ARCHIVE_KIND
     from hepbaler.container import ContainerReader
     from hepbaler.pipeline import compress
     from hepbaler.provenance import file_fingerprint, settings_digest
     from hepbaler.reading import split_input
+    from hepbaler.required import FEATURES
 
     if target is None or not Path(target).exists():
         return None

@@ -108,7 +108,13 @@ def _print_tree(tree: Mapping[str, Any], *, all_columns: bool) -> None:
             for table in tree["tables"]
         ],
     )
-    ways = {"parent": "of their own", "aligned": "at the same place", "item": "at fixed places"}
+    ways = {
+        "parent": "of their own",
+        "aligned": "at the same place",
+        "item": "at fixed places",
+        "nearest": "of the nearest row",
+        "lineage": "of the mother by",
+    }
     links = [
         f"{link['table']} sees {link['target']} {ways.get(link['kind'], 'by')}{' ' + link['index'] if link['index'] else ''}: "
         f"{', '.join(link['columns'])}"

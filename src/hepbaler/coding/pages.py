@@ -6,13 +6,15 @@ one zero byte if there are none. `docs/format-coding.md` gives the layout.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorruptFile
 from . import plain
 
-__all__ = ("join_page", "split_page")
+__all__ = ("join_page", "join_parts", "split_page", "split_parts")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -67,3 +69,30 @@ def split_page(page: bytes, n_rows: int) -> tuple[NDArray[np.int64], NDArray[np.
         msg = f"exceptions lie outside a page of {n_rows} rows"
         raise CorruptFile(msg, section="page", expected=n_rows)
     return np.cumsum(gaps + 1) - 1, patterns.view(np.uint64), page[start + n_where + n_what :]
+
+
+def join_parts(parts: Sequence[bytes]) -> bytes:
+    """One payload of the parts of a column, each with its length before it."""
+    return b"".join(piece for part in parts for piece in (plain.write_varint(len(part)), part))
+
+
+def split_parts(payload: bytes, n_parts: int) -> list[bytes]:
+    """Inverse of `join_parts`.
+
+    Raises
+    ------
+    CorruptFile
+        If the parts do not fill the payload.
+    """
+    parts, position = [], 0
+    for _ in range(n_parts):
+        length, position = plain.read_varint(payload, position)
+        if position + length > len(payload):
+            msg = f"a payload of {len(payload)} bytes claims a part of {length} bytes"
+            raise CorruptFile(msg, section="page", expected=length, found=len(payload) - position)
+        parts.append(payload[position : position + length])
+        position += length
+    if position != len(payload):
+        msg = f"a payload of {len(payload)} bytes holds {len(payload) - position} bytes behind its {n_parts} parts"
+        raise CorruptFile(msg, section="page", expected=position, found=len(payload))
+    return parts

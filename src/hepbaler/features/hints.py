@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from hepbaler.features.elementary import cosine_and_sine, hyperbolic_cosine, hyperbolic_sine
 from hepbaler.features.ranks import MASS_BITS, RANK_BITS, RankTable
 
 if TYPE_CHECKING:
@@ -25,16 +26,16 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
     ToValues = Callable[[IntArray], FloatArray]
 
-__all__ = ("TERM_KINDS", "HintScale", "LinearHint", "Term", "hyperbolic_cosine", "term_values")
+__all__ = ("TERM_KINDS", "HintScale", "LinearHint", "Term", "clean", "term_values")
 
 
 def __dir__() -> tuple[str, ...]:
     return __all__
 
 
-TermKind = Literal["value", "product", "momentum", "energy"]
+TermKind = Literal["value", "product", "momentum", "energy", "daughter"]
 TERM_KINDS: tuple[TermKind, ...] = get_args(TermKind)
-_N_VALUES: dict[TermKind, int] = {"value": 1, "product": 2, "momentum": 2, "energy": 3}
+_N_VALUES: dict[TermKind, int] = {"value": 1, "product": 2, "momentum": 2, "energy": 3, "daughter": 8}
 _FAR = 1e100
 
 
@@ -45,7 +46,8 @@ class Term:
     Attributes
     ----------
     kind
-        ``value``: a; ``product``: a b; ``momentum``: |p| of (pt, eta); ``energy``: E of (pt, eta, mass).
+        ``value``: a; ``product``: a b; ``momentum``: |p| of (pt, eta); ``energy``: E of (pt, eta, mass); ``daughter``: pt of
+        a daughter of known direction, of (number of earlier daughters; pt, eta, phi, mass of what they left; eta, phi, mass).
     slots
         Which inputs or columns of the coder the values come from.
     """
@@ -95,31 +97,44 @@ def term_values(kind: TermKind, values: Sequence[FloatArray]) -> FloatArray:
         return values[0]
     if kind == "product":
         return clean(values[0] * values[1])
+    if kind == "daughter":
+        return _daughter(values)
     momentum = clean(values[0] * hyperbolic_cosine(values[1]))
-    if kind == "momentum":
-        return momentum
+    return momentum if kind == "momentum" else _energy(momentum, values[2])
+
+
+def _energy(momentum: FloatArray, mass: FloatArray) -> FloatArray:
     squared = clean(momentum * momentum)
-    mass = clean(values[2] * values[2])
+    mass = clean(mass * mass)
     return np.sqrt(squared + mass)
 
 
-def hyperbolic_cosine(x: FloatArray) -> FloatArray:
-    """cosh(x) for |x| up to 16 by a fixed recipe of products and sums, accurate to about 1e-13.
+def _daughter(values: Sequence[FloatArray]) -> FloatArray:
+    """The transverse momentum of a daughter: what is left for the last ones, two-body kinematics for the first.
 
-    cosh(2y) = 2 cosh(y)^2 - 1 is applied four times to the Taylor series of cosh(x / 16).
+    A mother (E, P, M) decays to a daughter of mass m along n = (cos phi, sin phi, sinh eta) and one light particle:
+    E sqrt(x^2 cosh^2 eta + m^2) - x P n = (M^2 + m^2) / 2, solved for x, the larger solution.
     """
-    y = np.minimum(np.abs(x), 16.0) / 16.0
-    square = y * y
-    series = np.ones_like(square)
-    for n in range(10, 0, -1):
-        series = series * square
-        series = series / np.float64((2 * n - 1) * (2 * n))
-        series = series + 1.0
-    for _ in range(4):
-        series = series * series
-        series = series * 2.0
-        series = series - 1.0
-    return series
+    number, left_pt, left_eta, left_phi, left_mass, eta, phi, mass = values
+    energy = _energy(clean(left_pt * hyperbolic_cosine(left_eta)), left_mass)
+    left_cosine, left_sine = cosine_and_sine(left_phi)
+    cosine, sine = cosine_and_sine(phi)
+    along = left_cosine * cosine
+    along = along + left_sine * sine
+    along = along + hyperbolic_sine(left_eta) * hyperbolic_sine(eta)
+    along = clean(along * left_pt)
+    height = hyperbolic_cosine(eta)
+    squared_mass = clean(mass * mass)
+    k = clean(left_mass * left_mass) + squared_mass
+    k = k * 0.5
+    tall = clean(energy * height)
+    a = clean(tall * tall) - clean(along * along)
+    root = clean(k * height)
+    root = clean(root * root) - clean(a * squared_mass)
+    root = np.sqrt(np.maximum(root, 0.0))
+    x = clean(along * k) + clean(energy * root)
+    x = clean(x / np.where(a > 0, a, 1.0))
+    return np.where(number > 0, left_pt, np.where(a > 0, np.maximum(x, 0.0), 0.0))
 
 
 @dataclass(frozen=True, eq=False)

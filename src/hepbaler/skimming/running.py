@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..archive import FEATURES, Archive
+from ..archive import Archive
 from ..archive import open as open_archive
 from ..assembling import Assembly, strange_sections
 from ..container import ContainerWriter, check_target
@@ -20,6 +20,7 @@ from ..pipeline import CLUSTER_BYTES, cannot_carry, writer_info
 from ..reading import Source, SourceTree, open_source
 from ..reading.failures import nearest
 from ..reading.tree import matching
+from ..required import FEATURES
 from ..restoring import RootWriter, TreeReport
 from ..segments import SEGMENTS_FEATURE
 from ..table import Branch

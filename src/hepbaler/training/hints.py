@@ -69,11 +69,30 @@ def possible_terms(names: Sequence[str], values: Mapping[int, FloatArray], earli
                 for mass in usable
                 if endings[mass][1] in _MASS and endings[mass][0] == endings[pt][0]
             )
+    terms.extend(_daughters(names, usable))
     fractions = [slot for slot in usable if float(np.abs(values[slot]).max(initial=0.0)) <= _FRACTION_LIMIT]
     scales = [slot for slot in usable if slot not in fractions and endings[slot][1] in (*_PT, *_MASS, "msoftdrop")]
     products = [Term("product", (scale, fraction)) for scale in scales for fraction in fractions]
     products += [Term("product", pair) for pair in combinations(fractions, 2)]
     return terms + products[:_MOST_PRODUCTS]
+
+
+def _daughters(names: Sequence[str], usable: Sequence[int]) -> list[Term]:
+    """For each four-vector of what a mother has left: the momentum of a daughter in a direction that is known."""
+    slot_of = {names[slot]: slot for slot in usable}
+    number = slot_of.get("@sibling")
+    terms = []
+    for name, slot in slot_of.items():
+        stem, _, last = name.rpartition("_")
+        if number is None or not stem.startswith("@rest/") or last.lower() not in _PT:
+            continue
+        own = stem.removeprefix("@rest/")
+        left = [slot_of.get(f"{stem}_{part}") for part in ("eta", "phi", "mass")]
+        direction = [slot_of.get(f"{own}_{part}") for part in ("eta", "phi", "mass")]
+        slots = [number, slot, *left, *direction]
+        if all(slot is not None for slot in slots):
+            terms.append(Term("daughter", tuple(slot for slot in slots if slot is not None)))
+    return terms
 
 
 def fit_hint(
@@ -100,8 +119,13 @@ def fit_hint(
         return None
     design, y, step = problem
     baseline = _spread_bits(y - np.median(y), step)
+    alone = [_spread_bits(y - design[:, k], step) for k in range(len(terms))]
+    best = int(np.argmin(alone))
     kept = np.arange(design.shape[1])
     weights = _absolute_fit(design, y, step)
+    if alone[best] <= _spread_bits(y - design @ weights, step):
+        # The value itself: what few rows obey exactly, a sum over all terms does not find.
+        return LinearHint((terms[best],), (1.0,), 0.0) if baseline - alone[best] >= _LEAST_GAIN_BITS else None
     if kept.size > _MOST_TERMS + 1:
         kept = _largest(design, weights, step, _MOST_TERMS)
         weights = _absolute_fit(design[:, kept], y, step)
@@ -130,7 +154,8 @@ def possible_gain(
         return 0.0
     design, y, step = problem
     weights = _absolute_fit(design, y, step, rounds=5)
-    return _spread_bits(y - np.median(y), step) - _spread_bits(y - design @ weights, step)
+    alone = min(_spread_bits(y - design[:, k], step) for k in range(len(terms)))
+    return _spread_bits(y - np.median(y), step) - min(_spread_bits(y - design @ weights, step), alone)
 
 
 def _problem(

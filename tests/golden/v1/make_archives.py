@@ -18,6 +18,10 @@ HERE = Path(__file__).parent
 SAMPLES = HERE.parents[2] / "examples" / "data"
 ARCHIVES = {
     "archive_plain.hbal": ("ttbar_genjets_sample.root", {"use_model": False, "keep": ["GenJet_p4_*", "nGenJet"]}),
+    "archive_rows.hbal": (
+        "ttbar_sample.root",
+        {"train_steps": 60, "keep": ["GenPart_*", "nGenPart", "GenJet_*", "nGenJet"]},
+    ),
     "archive_learned.hbal": (
         "ttbar_sample.root",
         {"train_steps": 60, "keep": ["*Jet_pt", "*Jet_eta", "Jet_phi", "*Idx"]},
