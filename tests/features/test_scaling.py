@@ -47,7 +47,8 @@ def test_scaled_values_are_of_order_one(kind, values):
 @given(kind=st.sampled_from(KINDS), values=FITTING, low=FINITE, high=FINITE)
 def test_order_is_kept(kind, values, low, high):
     y = ColumnScaling.fit(kind, values).apply(np.array(sorted([low, high])))
-    assert y[0] <= y[1]
+    # But for the last digit: numbers as near as 1e-158 may change places there.
+    assert y[0] <= y[1] or y[0] == pytest.approx(y[1], rel=1e-14)
 
 
 @given(kind=st.sampled_from(KINDS), values=FITTING)
