@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .pipeline import compress
     from .planning import make_plan
     from .pretraining import train
-    from .skimming import skim
+    from .skimming.running import skim
     from .topmass import analyse
     from .verifying import verify
     from .version import __version__
