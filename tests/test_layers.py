@@ -117,6 +117,7 @@ ABOVE = {
     "pipeline",
     "planning",
     "pretraining",
+    "tuning",
     "merging",
     "skimming",
     "campaign",
@@ -141,6 +142,7 @@ OUTSIDE = {
     "hypothesis": {"testing"},
     "matplotlib": {"analysis", "evaluationpage"},
     "scipy": {"analysis"},
+    "optuna": {"autoencoders"},
 }
 NEVER = {
     "container": {"awkward", "torch", "uproot"},

@@ -30,6 +30,7 @@ from .plan import plan
 from .sample import sample
 from .skim import skim
 from .train import train
+from .tune import tune
 from .verify import verify
 
 __all__ = ("cli", "main")
@@ -72,7 +73,7 @@ def cli() -> None:
     """  # noqa: D301 - click reads the backspace
 
 
-for _command in (compress, decompress, info, verify, merge, skim, evaluate, analyse, plan, train, sample):
+for _command in (compress, decompress, info, verify, merge, skim, evaluate, analyse, plan, train, tune, sample):
     cli.add_command(_command)
 
 

@@ -1,0 +1,36 @@
+"""Figures of trainings can be drawn from plain histories."""
+
+from __future__ import annotations
+
+import pytest
+
+from hepbaler.analysis.style import png_bytes
+from hepbaler.analysis.trainingplot import draw_history, draw_importances, draw_trials
+
+pytest.importorskip("mplhep")
+
+CHECKS = [
+    {
+        "step": s,
+        "learning_rate": 1e-3,
+        "training": {"error": 1 / s, "total": 2 / s},
+        "validation": {"error": 1 / s, "total": 2 / s},
+    }
+    for s in (10, 20, 30)
+]
+HISTORY = {"checks": CHECKS, "best_step": 20, "stopped_early": False, "seconds": 1.0}
+
+
+def lines_of(figure):
+    return {line.get_label() for line in figure.axes[0].get_lines()}
+
+
+def test_figures_show_what_they_are_given():
+    assert {"error", "total", "while training"} <= lines_of(draw_history({"sae": HISTORY}))
+    both = draw_history({"sae": HISTORY, "vae": HISTORY})
+    assert lines_of(both) == {"sae", "vae"}
+    trials = draw_trials([3.0, None, 1.0, 2.0], "error")
+    assert trials.axes[0].get_lines()[1].get_ydata().tolist() == [3.0, 1.0, 1.0]
+    assert [bar.get_width() for bar in draw_importances({"a": 0.3, "b": 0.1}).axes[0].patches] == [0.1, 0.3]
+    for figure in (both, trials):
+        assert png_bytes(figure)[:4] == b"\x89PNG"
