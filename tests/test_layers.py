@@ -120,6 +120,7 @@ ABOVE = {
     "tuning",
     "merging",
     "skimming",
+    "study",
     "campaign",
     "access",
     "torch",
@@ -131,6 +132,7 @@ ONLY_FOR = {
     "cli": {"__main__"},
     "access": {"torch", "__init__"},
     "campaign": {"cli", "__init__"},
+    "study": {"cli"},
     "testing": set(),
 }
 # Packages from outside, and who may use them at all.
@@ -140,7 +142,7 @@ OUTSIDE = {
     "click": {"cli"},
     "rich": {"cli"},
     "hypothesis": {"testing"},
-    "matplotlib": {"analysis", "evaluationpage"},
+    "matplotlib": {"analysis", "evaluationpage", "study"},
     "scipy": {"analysis"},
     "optuna": {"autoencoders"},
 }

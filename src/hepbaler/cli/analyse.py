@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..analysis.fits import MassFit
     from ..topmass import TopMassReport
 
-__all__ = ("analyse",)
+__all__ = ("analyse", "role_of")
 
 CHANNELS = ("genjet", "boosted", "resolved")
 MODELS = ("crystal-ball", "voigt", "gauss-line")
@@ -84,7 +84,7 @@ def analyse(
     from .. import topmass
     from ..analysis.candidates import find_channel
 
-    roles = dict(_role(text) for text in branch)
+    roles = dict(role_of(text) for text in branch)
     how = find_channel(channel)
     cuts = {"min_pt": min_pt, "max_eta": max_eta, "min_btag": min_btag, "min_jets": min_jets}
     selection = replace(how.selection, **{name: value for name, value in cuts.items() if value is not None})  # type: ignore[arg-type]
@@ -116,7 +116,8 @@ def analyse(
     return 0 if report.ok else 1
 
 
-def _role(text: str) -> tuple[str, str]:
+def role_of(text: str) -> tuple[str, str]:
+    """Role and branch from ``mass=GenJet_p4_fM``."""
     role, equals, name = text.partition("=")
     if not equals or not role or not name:
         msg = f"{text!r} should look like mass=GenJet_p4_fM"

@@ -29,6 +29,7 @@ from .options import CONTEXT, Session
 from .plan import plan
 from .sample import sample
 from .skim import skim
+from .study import study
 from .train import train
 from .tune import tune
 from .verify import verify
@@ -73,7 +74,7 @@ def cli() -> None:
     """  # noqa: D301 - click reads the backspace
 
 
-for _command in (compress, decompress, info, verify, merge, skim, evaluate, analyse, plan, train, tune, sample):
+for _command in (compress, decompress, info, verify, merge, skim, evaluate, analyse, study, plan, train, tune, sample):
     cli.add_command(_command)
 
 

@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from ..latent.settings import LatentSettings
 
-__all__ = ("MODES", "latent_options", "latent_settings")
+__all__ = ("MODES", "latent_options", "latent_settings", "weight_of")
 
 MODES = ("bounded", "latent")
 _OPTIONS = {
@@ -127,7 +127,7 @@ def _settings(ctx: click.Context, params: dict[str, Any]) -> LatentSettings:
     if params["latents"] is not None:
         given["latents"] = params["latents"]
     if params["weights"]:
-        given["weights"] = dict(given.get("weights", {})) | dict(_weight(ctx, text) for text in params["weights"])
+        given["weights"] = dict(given.get("weights", {})) | dict(weight_of(ctx, text) for text in params["weights"])
     for name in ("rounding", "checkpoints"):
         if params[name] is not None:
             given[name] = params[name]
@@ -139,7 +139,8 @@ def _is_name(model: str) -> bool:
     return model.replace("-", "").isalnum() and model == model.lower()
 
 
-def _weight(ctx: click.Context, text: str) -> tuple[str, float]:
+def weight_of(ctx: click.Context, text: str) -> tuple[str, float]:
+    """Glob and weight from ``Jet_mass=10``."""
     pattern, equals, number = text.rpartition("=")
     try:
         weight = float(number)

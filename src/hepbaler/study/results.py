@@ -1,0 +1,113 @@
+"""What a study found, as plain data that is kept beside its archives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ("StudyResult", "Variant")
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One archive, and what it does to physics.
+
+    Attributes
+    ----------
+    name
+        Of the autoencoder, or as in ``bits=10`` and ``plain bits=4``.
+    kind
+        ``latent``, ``bounded`` or ``plain``.
+    archive_bytes, source_bytes, raw_bytes
+        Of the archive, the ROOT file, and the values as plain arrays.
+    nominal_ratio
+        Columns over latents; None without latents.
+    float32_ratio
+        Bytes of the autoencoder's columns as float32 over what is stored for them; None without latents.
+    seconds
+        Of training; None without.
+    suspicious
+        Columns that `hepbaler evaluate` finds suspicious, most suspicious first.
+    fits
+        By model of the fit: what `hepbaler.analyse` gives, without spectra.
+    failed
+        Why there is nothing of all this.
+    """
+
+    name: str
+    kind: str
+    archive_bytes: int = 0
+    source_bytes: int = 0
+    raw_bytes: int = 0
+    nominal_ratio: float | None = None
+    float32_ratio: float | None = None
+    seconds: float | None = None
+    suspicious: tuple[str, ...] = ()
+    fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    failed: str | None = None
+
+    @property
+    def arrays_ratio(self) -> float:
+        """Bytes as plain arrays over bytes of the archive, everything in it."""
+        return self.raw_bytes / max(self.archive_bytes, 1)
+
+    @property
+    def source_ratio(self) -> float:
+        """Bytes of the ROOT file over bytes of the archive."""
+        return self.source_bytes / max(self.archive_bytes, 1)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Variant:
+        """Inverse of `dataclasses.asdict`, from JSON."""
+        return cls(**{**data, "suspicious": tuple(data["suspicious"])})
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """All variants.
+
+    Attributes
+    ----------
+    source, folder
+        The ROOT file, and where everything is kept.
+    settings
+        As plain data.
+    label
+        Of the mass axis.
+    variants
+        Autoencoders first, then bounds, then plain coding.
+    """
+
+    source: str
+    folder: str
+    settings: Mapping[str, Any]
+    label: str
+    variants: tuple[Variant, ...]
+
+    def of(self, kind: str) -> list[Variant]:
+        """Variants of a kind that did not fail."""
+        return [one for one in self.variants if one.kind == kind and one.failed is None]
+
+    def partner(self, latent: Variant) -> Variant | None:
+        """The finest plain archive that is no larger than one with latents."""
+        smaller = [one for one in self.of("plain") if one.archive_bytes <= latent.archive_bytes]
+        return max(smaller, key=lambda one: one.archive_bytes, default=None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        partners = {one.name: self.partner(one) for one in self.of("latent")}
+        return {
+            **asdict(self),
+            "same_bytes": {name: None if one is None else one.name for name, one in partners.items()},
+        }
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        path.write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
