@@ -127,6 +127,8 @@ def draw_frontier(result: StudyResult, fit: str) -> Figure:
             if kind == "latent":
                 for one, ratio, value in zip(shown, ratios, rms, strict=True):
                     below.annotate(one.name, (ratio, value), (5, 3), textcoords="offset points", fontsize=9)
+        # Room for names at the edges.
+        above.margins(x=0.12)
         above.set_yscale("symlog", linthresh=1e-3)
         below.set_yscale("log")
         above.set_ylim(bottom=0)
