@@ -26,7 +26,8 @@ def test_names_are_listed_without_loading_them():
 
 
 @pytest.mark.parametrize(
-    "verb", ["", "compress", "decompress", "info", "verify", "evaluate", "analyse", "study", "plan", "train", "tune", "sample"]
+    "verb",
+    ["", "compress", "decompress", "info", "verify", "evaluate", "analyse", "study", "plan", "train", "tune", "sample"],
 )
 def test_help_is_light(verb):
     code = "import sys; from hepbaler.cli import main; main([*sys.argv[1:], '--help'])"
