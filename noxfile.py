@@ -40,3 +40,10 @@ def build(session: nox.Session) -> None:
     """Build sdist and wheel."""
     session.install("build")
     session.run("python", "-m", "build")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Compare with other coders on the shipped sample; what follows -- goes to `python -m benchmarks`."""
+    session.install(*INSTALL, "-r", "benchmarks/requirements.txt")
+    session.run("python", "-m", "benchmarks", *(session.posargs or ("peers",)))

@@ -1,0 +1,103 @@
+"""``python -m benchmarks``: measure, and write docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hepbaler.bounds import Bound
+from hepbaler.errors import HepbalerError
+
+_HERE = Path(__file__).parent
+_RESULTS = _HERE / "results"
+_SAMPLE = _HERE.parent / "examples" / "data" / "ttbar_sample.root"
+_DOCS = _HERE.parent / "docs"
+
+_FILES = click.argument("files", nargs=-1, metavar="[FILE[@BOUND]]...")
+_WHERE = click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=_RESULTS,
+    help="Folder of the JSON files.  [default: benchmarks/results]",
+)
+_LAUNCHER = click.option("--launcher", default="", help="Words before each measured command, such as 'taskset -c 0'.")
+
+
+@click.group()
+def main() -> None:
+    """Compare hepbaler with other coders.
+
+    Files are ROOT files, each with a bound if it is not bits=10 (nano.root@exact); the shipped sample by default.
+    """
+
+
+def _cases(files: tuple[str, ...], bits: str = "") -> list[tuple[Path, Bound]]:
+    cases = []
+    for file in files or (str(_SAMPLE),):
+        path, _, bound = file.partition("@")
+        cases.append((Path(path), Bound.parse(bound or "bits=10")))
+    first = cases[0][0]
+    return cases + [(first, Bound.parse(b)) for b in bits.split(",") if b]
+
+
+@main.command()
+@_FILES
+@click.option("--bits", default="", metavar="6,8,12", help="More bounds for the first file.")
+@click.option("--peer", "only", multiple=True, help="Only this peer (may be repeated).")
+@click.option("--root-python", metavar="PYTHON", help="A Python that has ROOT, for RNTuple's lossy columns.")
+@click.option("--baler-steps", default=2000, show_default=True, help="Training steps of Baler's recipe, a table.")
+@_LAUNCHER
+@_WHERE
+def peers(files: tuple[str, ...], only: tuple[str, ...], results: Path, **settings: Any) -> None:
+    """Size, speed, memory and largest error of every coder on the same arrays."""
+    from .machine import describe_machine
+    from .measuring import Settings, measure
+    from .peers import PEERS
+    from .results import keep
+    from .workload import make
+
+    unknown = [name for name in only if name not in PEERS]
+    if unknown:
+        msg = f"there is no peer {unknown[0]!r}; there are {', '.join(PEERS)}"
+        raise click.BadParameter(msg)
+    told = Settings(settings["root_python"], shlex.split(settings["launcher"]), settings["baler_steps"])
+    machine = describe_machine(told.root_python)
+    for path, bound in _cases(files, settings["bits"]):
+        work = make(path, bound)
+        click.echo(f"{path.name}, {bound}: {len(work.columns)} float columns, {work.float_bytes / 1e6:.1f} MB")
+        with tempfile.TemporaryDirectory() as folder:
+            work.save(Path(folder))
+            for name in only or PEERS:
+                row = measure(name, work, Path(folder), told)
+                if isinstance(row, str):
+                    click.echo(f"  {name:16} skipped: {row}")
+                    continue
+                keep(results / "peers.json", [row], ("file", "bound", "peer"), machine)
+                click.echo(
+                    f"  {name:16} {row.n_bytes / 1e6:8.3f} MB{'' if row.complete else ' of floats'}, "
+                    f"encode {row.encode_mb_s:.1f} MB/s, decode {row.decode_mb_s:.1f} MB/s, "
+                    f"{row.violations} of {row.values} beyond the bound"
+                )
+
+
+@main.command()
+@_WHERE
+@click.option("--page", type=click.Path(path_type=Path), default=_DOCS / "benchmarks.md")
+def report(results: Path, page: Path) -> None:
+    """Write tables and figures of all results into docs/benchmarks.md."""
+    from .report import write_report
+
+    for path in write_report(results, page, page.parent / "images"):
+        click.echo(path)
+
+
+if __name__ == "__main__":
+    try:
+        main(prog_name="python -m benchmarks")
+    except HepbalerError as error:
+        sys.exit(f"Error: {error}")

@@ -1,0 +1,86 @@
+"""Results as Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ("details_table", "markdown", "sizes_table", "total_bytes")
+
+_REFERENCE = "hepbaler-plain"
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; all columns but the first are numbers."""
+    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def total_bytes(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> int | None:
+    """What the whole tree takes with a peer.
+
+    A coder of arrays holds floats only. To it is added what hepbaler without a model takes for everything else: integers,
+    counts, names, index. None where that was not measured.
+    """
+    if row["complete"]:
+        return int(row["n_bytes"])
+    rest = next((r["rest_bytes"] for r in rows if r["peer"] == _REFERENCE and _case(r) == _case(row)), None)
+    return None if rest is None else int(row["n_bytes"] + rest)
+
+
+def _case(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["file"], row["bound"]
+
+
+def sizes_table(rows: Sequence[Mapping[str, Any]], cases: Sequence[tuple[str, str]]) -> str:
+    """Peers against files: total size as a share of quantise + pcodec, whose own is in MB."""
+    titles = {row["peer"]: row["title"] for row in rows}
+    cells: dict[tuple[str, tuple[str, str]], int | None] = {
+        (row["peer"], _case(row)): total_bytes(row, rows) for row in rows
+    }
+    reference = {case: cells.get((_REFERENCE, case)) for case in cases}
+    head = ["total size", *(f"{file.removesuffix('.root')}, {bound}" for file, bound in cases)]
+    out = [[f"{titles.get(_REFERENCE, _REFERENCE)} = 1", *(_mb(reference[case]) for case in cases)]]
+
+    def share(peer: str, case: tuple[str, str]) -> float | None:
+        size, unit = cells.get((peer, case)), reference[case]
+        return size / unit if size and unit else None
+
+    def mean(peer: str) -> float:
+        found = [value for case in cases if (value := share(peer, case)) is not None]
+        return sum(found) / len(found) if found else float("inf")
+
+    for peer in sorted((one for one in titles if one != _REFERENCE), key=mean):
+        values = [share(peer, case) for case in cases]
+        if any(value is not None for value in values):
+            out.append([titles[peer], *("-" if value is None else f"{value:.3f}" for value in values)])
+    return markdown(head, out)
+
+
+def details_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Everything that was measured on one file under one bound, smallest first."""
+    head = ["peer", "MB", "encode MB/s", "decode MB/s", "encode peak MB", "decode peak MB", "training s"]
+    head += ["beyond bound", "worst error / allowed"]
+    known = sorted(rows, key=lambda row: total_bytes(row, rows) or 0)
+    out = []
+    for row in known:
+        beyond = f"{row['violations']:,}" if row["bounded"] else f"no bound ({row['violations'] / row['values']:.0%})"
+        out.append(
+            [
+                row["title"],
+                _mb(total_bytes(row, rows)),
+                f"{row['encode_mb_s']:.3g}",
+                f"{row['decode_mb_s']:.3g}",
+                f"{row['encode_memory'] / 1e6:.0f}",
+                f"{row['decode_memory'] / 1e6:.0f}",
+                f"{row['training_seconds']:.0f}" if row["training_seconds"] >= 0.5 else "",
+                beyond,
+                f"{row['worst']:.3g}",
+            ]
+        )
+    return markdown(head, out)
+
+
+def _mb(n_bytes: int | None) -> str:
+    return "-" if n_bytes is None else f"{n_bytes / 1e6:.2f}"
