@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,7 @@ def size_against_speed(rows: Sequence[Mapping[str, Any]], case: tuple[str, str],
     """Total size of each peer over its speed of decoding, on one file; False if nothing was measured."""
     own = [row for row in rows if (row["file"], row["bound"]) == case]
     points = [(row, size) for row in own if (size := total_bytes(row, own)) is not None]
+    points = [(row, size) for row, size in points if row["decode_mb_s"] > 0]
     unit = next((size for row, size in points if row["peer"] == "hepbaler-plain"), None)
     if unit is None:
         return False
@@ -89,12 +91,12 @@ def size_against_speed(rows: Sequence[Mapping[str, Any]], case: tuple[str, str],
         figure = new_figure(8.0, 5.6)
         axes = figure.subplots()
         axes.axhline(1.0, color="#94a4a2", linewidth=1.0)
-        for row, size in sorted(points, key=lambda point: point[1]):
+        for (row, size), mark in zip(sorted(points, key=lambda point: point[1]), cycle("osD^v<>Ph"), strict=False):
             inside = row["bounded"]
             axes.plot(
                 row["decode_mb_s"],
                 size / unit,
-                "o" if inside else "x",
+                mark if inside else "x",
                 color=_COLOURS[row["peer"]],
                 markersize=10 if row["peer"].startswith("hepbaler") else 7,
                 label=_SHORT[row["peer"]] + ("" if inside else " (no bound)"),
