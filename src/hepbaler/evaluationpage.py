@@ -91,8 +91,13 @@ def write_page(
     path: str | os.PathLike[str],
     max_columns: int = MAX_COLUMNS,
     progress: Progress | None = None,
+    *,
+    folder: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Write everything as one HTML file."""
+    """Write everything as one HTML file, and the same figures as `save_figures` does where a folder is given."""
+    target = None if folder is None else Path(folder)
+    if target is not None:
+        target.mkdir(parents=True, exist_ok=True)
     blocks = [
         f"<p>before: {html.escape(evaluation.before)}<br>after: {html.escape(evaluation.after)}</p>",
         f"<p>{len(evaluation.columns)} columns, {len(evaluation.suspicious)} of them suspicious; "
@@ -108,7 +113,10 @@ def write_page(
             table_block(("cut", "before", "after", "gained", "lost", ""), rows, [False] * len(rows)),
         ]
     blocks += ["<h2>Columns</h2>", _columns(evaluation), "<h2>Figures</h2>"]
-    blocks += [figure_block(png_bytes(figure), name) for name, figure in figures(evaluation, max_columns, progress)]
+    for name, figure in figures(evaluation, max_columns, progress):
+        blocks.append(figure_block(png_bytes(figure), name))
+        if target is not None:
+            save_figure(figure, target / f"{name}.png")
     Path(path).write_text(page("hepbaler evaluate", blocks), encoding="utf-8")
 
 

@@ -84,8 +84,8 @@ def evaluate(
             from .. import evaluationpage
 
             if page is not None:
-                evaluationpage.write_page(report, page, figures, progress)
-            if folder is not None:
+                evaluationpage.write_page(report, page, figures, progress, folder=folder)
+            elif folder is not None:
                 evaluationpage.save_figures(report, folder, figures, progress)
     if as_json:
         print_json(report.to_dict())
