@@ -26,7 +26,7 @@ from .table import Table
 if TYPE_CHECKING:
     from .training.settings import TrainSettings
 
-__all__ = ("Training", "encoder_of", "learn", "reuse")
+__all__ = ("PRESETS", "Preset", "Training", "encoder_of", "learn", "reuse")
 
 IntArray = NDArray[np.int64]
 
@@ -52,6 +52,33 @@ def __dir__() -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class Preset:
+    """How much a model may cost to train and to read.
+
+    Attributes
+    ----------
+    work
+        Of training, in parts of the default.
+    width
+        Hidden units a column, at most.
+    least_saving
+        Share of its plain bytes that a column must save; what saves less is coded plainly, and read faster.
+    """
+
+    work: float
+    width: int
+    least_saving: float
+
+
+# The frontier of size and speed that docs/benchmarks.md shows.
+PRESETS = {
+    "fast": Preset(work=0.4, width=16, least_saving=0.06),
+    "default": Preset(work=1.0, width=32, least_saving=0.0),
+    "small": Preset(work=4.0, width=64, least_saving=0.0),
+}
+
+
+@dataclass(frozen=True)
 class Training:
     """How to train.
 
@@ -69,6 +96,13 @@ class Training:
         Threads.
     share
         The part of the work of a whole file that this tree may take.
+    preset
+        One of `PRESETS`.
+
+    Raises
+    ------
+    ModelError
+        If there is no such preset.
     """
 
     steps: int | None = None
@@ -77,6 +111,12 @@ class Training:
     seed: int = 0
     jobs: int | None = None
     share: float = 1.0
+    preset: str = "default"
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            msg = f"there is no preset {self.preset!r}; choose one of {', '.join(PRESETS)}"
+            raise ModelError(msg)
 
 
 def learn(
@@ -284,14 +324,21 @@ def _settings(
     from .training.device import find_device
     from .training.settings import TrainSettings
 
-    settings = TrainSettings(steps=training.steps or 1, seed=training.seed, device=find_device(training.device))
+    preset = PRESETS[training.preset]
+    settings = TrainSettings(
+        steps=training.steps or 1,
+        seed=training.seed,
+        device=find_device(training.device),
+        width=preset.width,
+        least_saving=preset.least_saving,
+    )
     if training.steps is not None:
         return [settings] * len(tables)
     sizes = np.array([_plain_bytes(prepared, table) for table in tables])
     columns = np.array([_columns(prepared, table) for table in tables])
     if training.seconds is None:
         # A file of a tenth of the size is worth a third of the work.
-        work = WORK * min(1.0, float(np.sqrt(sizes.sum() / WORK_BYTES)))
+        work = preset.work * WORK * min(1.0, float(np.sqrt(sizes.sum() / WORK_BYTES)))
     else:
         from .training.speed import steps_per_second
 
@@ -302,7 +349,7 @@ def _settings(
     share = sizes / sizes.sum()
     if promise.sum() > 0:
         share = SHARE_BY_SIZE * share + (1 - SHARE_BY_SIZE) * promise / promise.sum()
-    steps = np.clip(work * share / columns, MIN_STEPS, MAX_STEPS)
+    steps = np.clip(work * share / columns, MIN_STEPS, MAX_STEPS * max(preset.work, 1.0))
     return [replace(settings, steps=int(n)) for n in steps]
 
 

@@ -64,6 +64,7 @@ def compress(
     drop: Sequence[str] = (),
     model: str | os.PathLike[str] | None = None,
     use_model: bool = True,
+    preset: str = "default",
     train_steps: int | None = None,
     train_time: float | None = None,
     device: str = "auto",
@@ -94,6 +95,8 @@ def compress(
         A file that `train` made.
     use_model
         False to code plainly.
+    preset
+        ``"fast"``, ``"default"`` or ``"small"``: less time to train and to read, or fewer bytes.
     train_steps, train_time
         Steps of training a model may take, or the seconds from which their number is derived before training starts.
     device
@@ -143,6 +146,7 @@ def compress(
         "drop": tuple(drop),
         "model": model,
         "use_model": use_model,
+        "preset": preset,
         "train_steps": train_steps,
         "train_time": train_time,
         "seed": seed,
@@ -152,7 +156,7 @@ def compress(
     check_target(out, overwrite=force)
     clock = PhaseClock()
     tell = progress or (lambda *_: None)
-    training = Training(train_steps, train_time, device, seed, jobs)
+    training = Training(train_steps, train_time, device, seed, jobs, preset=preset)
     with open_source(str(source)) as opened:
         trees, left_out = select_trees(opened, keep, drop, plan)
         objects, objects_left = opened.copy_objects()
@@ -192,6 +196,7 @@ def compress(
                     "plan": plan.to_dict(),
                     "latent": latent.to_dict() if latent is not None else None,
                     "seed": seed,
+                    "preset": preset,
                     "train_steps": total.steps,
                     "train_time": train_time,
                     "keep": list(keep),

@@ -38,6 +38,7 @@ def train(
     plan: Plan | None = None,
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
+    preset: str = "default",
     train_steps: int | None = None,
     train_time: float | None = None,
     device: str = "auto",
@@ -55,7 +56,7 @@ def train(
         ROOT files with the same trees and branches.
     target
         The model file to write.
-    plan, keep, drop, train_steps, train_time, device, seed, skip_unreadable, force, jobs, progress
+    plan, keep, drop, preset, train_steps, train_time, device, seed, skip_unreadable, force, jobs, progress
         As for `hepbaler.compress`.
 
     Raises
@@ -70,7 +71,7 @@ def train(
     plan = plan or Plan()
     tell = progress or (lambda *_: None)
     paths = [str(s) for s in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
-    training = Training(train_steps, train_time, device, seed, jobs)
+    training = Training(train_steps, train_time, device, seed, jobs, preset=preset)
     check_target(target, overwrite=force)
     seconds = {"scan": 0.0, "train": 0.0}
     models: list[TrainedTable] = []
@@ -120,7 +121,13 @@ def train(
     meta = {
         "writer": writer_info(),
         "sources": [Path(path).name for path in paths],
-        "settings": {"plan": plan.to_dict(), "seed": seed, "train_steps": steps, "train_time": train_time},
+        "settings": {
+            "plan": plan.to_dict(),
+            "seed": seed,
+            "preset": preset,
+            "train_steps": steps,
+            "train_time": train_time,
+        },
     }
     size = save_models(target, models, meta=meta, overwrite=force)
     return TrainReport(tuple(paths), str(target), size, tuple(tables), seconds, steps, tuple(notes))

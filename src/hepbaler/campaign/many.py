@@ -38,6 +38,7 @@ class CompressSettings(TypedDict, total=False):
     drop: Sequence[str]
     model: str | os.PathLike[str] | None
     use_model: bool
+    preset: str
     train_steps: int | None
     train_time: float | None
     device: str

@@ -34,6 +34,8 @@ _EXCLUSIVE = (
     ("use_model", "train_time"),
     ("model", "train_steps"),
     ("model", "train_time"),
+    ("use_model", "preset"),
+    ("model", "preset"),
 )
 
 

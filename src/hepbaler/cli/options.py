@@ -116,8 +116,15 @@ def selection_options(command: F) -> F:
 
 
 def training_options(command: F) -> F:
-    """Add the options of training: ``--train-steps``, ``--train-time``, ``--device``, ``--seed``."""
+    """Add the options of training: ``--preset``, ``--train-steps``, ``--train-time``, ``--device``, ``--seed``."""
     options = (
+        click.option(
+            "--preset",
+            type=click.Choice(["fast", "default", "small"]),
+            default="default",
+            show_default=True,
+            help="Less time to train and to read, or fewer bytes.",
+        ),
         click.option(
             "--train-steps", type=click.IntRange(min=1), metavar="N", help="Steps of training (default: by size)."
         ),
@@ -173,7 +180,7 @@ def chosen_settings(ctx: click.Context) -> dict[str, Any]:
         A bound is written wrongly.
     """
     refuse_pairs(ctx, (("train_steps", "train_time"),))
-    names = ("keep", "drop", "train_steps", "train_time", "device", "seed", "skip_unreadable")
+    names = ("keep", "drop", "preset", "train_steps", "train_time", "device", "seed", "skip_unreadable")
     return {"plan": chosen_plan(ctx, ctx.params["plan_file"])} | {name: ctx.params[name] for name in names}
 
 

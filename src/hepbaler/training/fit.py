@@ -147,7 +147,7 @@ def fit(
     held_rows = np.sort(held.cpu().numpy())
     ints = {name: array[held_rows] for name, array in (dict(known) | dict(sample)).items()}
     bits = _coded_bits(coder, encoder, ints, to_values or {})
-    kept = prune(coder, bits, plain_bits, n_rows_total)
+    kept = prune(coder, bits, plain_bits, n_rows_total, settings.least_saving)
     if kept is not None and encoder is not None:
         encoder = _for_slots(encoder, coder, kept)
     if kept is None or kept.n_latent == 0:

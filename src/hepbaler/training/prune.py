@@ -24,7 +24,11 @@ _PAGE_OVERHEAD = 1.002
 
 
 def prune(
-    coder: LearnedCoder, bits: Mapping[str, float], plain_bits: Mapping[str, float], n_rows_total: int
+    coder: LearnedCoder,
+    bits: Mapping[str, float],
+    plain_bits: Mapping[str, float],
+    n_rows_total: int,
+    least_saving: float = 0.0,
 ) -> LearnedCoder | None:
     """The coder with only the columns that pay, or None.
 
@@ -36,10 +40,13 @@ def prune(
         Bits a value under the plain coder.
     n_rows_total
         Rows of the table in the whole file.
+    least_saving
+        Share of its plain bits that a column must save.
     """
     latent_bytes = bits.get(LATENTS, 0.0) * n_rows_total / 8
     saved = {name: (plain_bits[name] - bits[name] * _PAGE_OVERHEAD) * n_rows_total / 8 for name in coder.names}
-    kept = {name for name in coder.names if saved[name] > 0}
+    least = {name: least_saving * plain_bits[name] * n_rows_total / 8 for name in coder.names}
+    kept = {name for name in coder.names if saved[name] > least[name]}
     while kept:
         smaller = keep_columns(coder, kept)
         size = len(coder_to_bytes(smaller))

@@ -43,6 +43,8 @@ class TrainSettings:
         Share of the sample that is kept from training and decides what pays.
     hints
         Look for linear relations between values.
+    least_saving
+        A column is coded by the model if that saves at least this share of its plain bytes: the others are read faster.
     """
 
     steps: int = 3000
@@ -57,6 +59,7 @@ class TrainSettings:
     rounded_share: float = 0.4
     held_out: float = 0.1
     hints: bool = True
+    least_saving: float = 0.0
 
     def __post_init__(self) -> None:
         positive = {
