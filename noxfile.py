@@ -47,3 +47,10 @@ def bench(session: nox.Session) -> None:
     """Compare with other coders on the shipped sample; what follows -- goes to `python -m benchmarks`."""
     session.install(*INSTALL, "-r", "benchmarks/requirements.txt")
     session.run("python", "-m", "benchmarks", *(session.posargs or ("peers",)))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site to docs/_build, warnings being errors (HEPBALER_DOCS_RUN=off leaves the tutorials' outputs out)."""
+    session.install("-c", "constraints.txt", "-e", ".[docs]")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "docs/_build", *session.posargs)
