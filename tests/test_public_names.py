@@ -22,8 +22,10 @@ NAMES = [
     "concatenate",
     "dask",
     "decompress",
+    "decompress_many",
     "errors",
     "evaluate",
+    "evaluate_many",
     "iterate",
     "make_plan",
     "merge",
@@ -34,6 +36,7 @@ NAMES = [
     "torch",
     "train",
     "verify",
+    "verify_many",
 ]
 # Names that ask for a package of an extra as soon as they are looked up.
 NEED_PACKAGES = {"dask": "dask_awkward", "nanoevents": "coffea", "torch": "torch"}

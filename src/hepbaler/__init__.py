@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .access.nanoevents import nanoevents
     from .archive import Archive, open
     from .bounds import Bound, Plan, Rule
-    from .campaign.many import compress_many
+    from .campaign.many import compress_many, decompress_many, evaluate_many, verify_many
     from .decompressing import decompress
     from .judging import evaluate
     from .latent.settings import LatentSettings
@@ -44,8 +44,10 @@ __all__ = (
     "concatenate",
     "dask",
     "decompress",
+    "decompress_many",
     "errors",
     "evaluate",
+    "evaluate_many",
     "iterate",
     "make_plan",
     "merge",
@@ -56,6 +58,7 @@ __all__ = (
     "torch",
     "train",
     "verify",
+    "verify_many",
 )
 
 # Where each name lives. They are imported when they are first asked for: what only reads needs neither uproot nor torch.
@@ -72,8 +75,10 @@ _HOMES = {
     "concatenate": "manyfiles",
     "dask": "access.dask",
     "decompress": "decompressing",
+    "decompress_many": "campaign.many",
     "errors": "",
     "evaluate": "judging",
+    "evaluate_many": "campaign.many",
     "iterate": "manyfiles",
     "make_plan": "planning",
     "merge": "merging",
@@ -84,6 +89,7 @@ _HOMES = {
     "torch": "",
     "train": "pretraining",
     "verify": "verifying",
+    "verify_many": "campaign.many",
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = (
     "BoundError",
+    "BoundsBroken",
     "ColumnNotFound",
     "CorruptFile",
     "FormatError",
@@ -93,6 +94,10 @@ class ColumnNotFound(HepbalerError, KeyError):
 
 class BoundError(HepbalerError, ValueError):
     """A bound is written wrongly, or cannot hold."""
+
+
+class BoundsBroken(HepbalerError, ValueError):
+    """Values lie outside their bounds, or do not correspond to those of the other file."""
 
 
 class ModelError(HepbalerError, ValueError):

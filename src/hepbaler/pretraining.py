@@ -20,6 +20,7 @@ from .learning import Training, learn
 from .modelfile import TrainedTable, save_models
 from .pipeline import CLUSTER_BYTES, Progress, cannot_carry, select_trees, writer_info
 from .preparing import prepare
+from .provenance import settings_digest
 from .reading import SourceTree, open_source
 from .reports import TableReport, TrainReport
 from .scanning import scan
@@ -44,6 +45,7 @@ def train(
     device: str = "auto",
     seed: int = 0,
     skip_unreadable: bool = False,
+    read_bytes: int | None = None,
     force: bool = False,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -58,6 +60,8 @@ def train(
         The model file to write.
     plan, keep, drop, preset, train_steps, train_time, device, seed, skip_unreadable, force, jobs, progress
         As for `hepbaler.compress`.
+    read_bytes
+        Read only clusters of about so many bytes as plain arrays, spread over all files; by default everything.
 
     Raises
     ------
@@ -69,6 +73,15 @@ def train(
         If the target exists, or cannot be written.
     """
     plan = plan or Plan()
+    asked = {
+        "plan": plan,
+        "keep": tuple(keep),
+        "drop": tuple(drop),
+        "preset": preset,
+        "train_steps": train_steps,
+        "train_time": train_time,
+        "seed": seed,
+    }
     tell = progress or (lambda *_: None)
     paths = [str(s) for s in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
     training = Training(train_steps, train_time, device, seed, jobs, preset=preset)
@@ -97,9 +110,10 @@ def train(
         for name in files[0]:
             tree = chain([(path, held[name]) for path, held in zip(paths, files, strict=True)])
             start = time.perf_counter()
+            share_read = 1.0 if read_bytes is None else min(1.0, read_bytes / max(total, 1))
             found = scan(
                 tree,
-                tree.clusters(CLUSTER_BYTES),
+                _spread(tree.clusters(CLUSTER_BYTES), share_read),
                 seed=seed,
                 progress=partial(_scanned, tell, tree.num_entries),
             )
@@ -122,6 +136,7 @@ def train(
         "writer": writer_info(),
         "sources": [Path(path).name for path in paths],
         "settings": {
+            "digest": settings_digest(asked),
             "plan": plan.to_dict(),
             "seed": seed,
             "preset": preset,
@@ -131,6 +146,12 @@ def train(
     }
     size = save_models(target, models, meta=meta, overwrite=force)
     return TrainReport(tuple(paths), str(target), size, tuple(tables), seconds, steps, tuple(notes))
+
+
+def _spread(clusters: Sequence[tuple[int, int]], share: float) -> list[tuple[int, int]]:
+    """About this share of the clusters, at even distances, and at least one."""
+    n = max(1, round(share * len(clusters)))
+    return [clusters[int((i + 0.5) * len(clusters) / n)] for i in range(n)] if clusters else []
 
 
 def _scanned(tell: Progress, total: int, done: int) -> None:

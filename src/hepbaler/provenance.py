@@ -17,7 +17,7 @@ __all__ = ("NO_MATTER", "file_fingerprint", "settings_digest")
 
 # Arguments of `hepbaler.compress` that do not change what an archive promises.
 NO_MATTER = frozenset(
-    {"source", "target", "device", "skip_unreadable", "fall_back", "force", "jobs", "progress"},
+    {"source", "target", "device", "skip_unreadable", "fall_back", "force", "jobs", "progress", "sources", "read_bytes"}
 )
 
 # The first bytes of a ROOT file hold its UUID and when it was changed, the last ones the list of what it holds.
@@ -61,7 +61,7 @@ def settings_digest(settings: Mapping[str, Any], tree: str | None = None) -> str
     Parameters
     ----------
     settings
-        All arguments of `hepbaler.compress`; those of `NO_MATTER` are left out. Of a model the contents count, not its name.
+        All arguments of `hepbaler.compress` or `hepbaler.train`; those of `NO_MATTER` are left out. Of a model the contents count, not its name.
     tree
         The one tree that was asked for.
 

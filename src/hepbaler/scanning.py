@@ -72,7 +72,7 @@ def scan(
     tree
         What to read.
     clusters
-        Entry ranges that cover it.
+        Entry ranges that cover it, or some of them in order: facts are then of these only.
     seed
         Of the choice of entries for the sample.
     sample_bytes
@@ -84,7 +84,8 @@ def scan(
     columns = tuple(column for branch in tree.branches for column in columns_of(branch))
     facts = {column.key: ColumnFacts(column.dtype) for column in columns}
     pieces: dict[str, list[Array]] = {column.key: [] for column in columns}
-    raw_bytes = 0
+    entries = sum(stop - start for start, stop in clusters)
+    raw_bytes, entries_read = 0, 0
     sampled_bytes = 0
     for start, stop in clusters:
         read = read_columns(tree, start, stop)
@@ -95,7 +96,8 @@ def scan(
         raw_bytes += n_bytes
         # Every cluster gives the same share. A tree's size is not known before its end (what its header says may be
         # wrong), so it is judged from the clusters seen so far.
-        expected = raw_bytes / stop * tree.num_entries if stop else 0
+        entries_read += n
+        expected = raw_bytes / entries_read * entries if entries_read else 0
         share = min(1.0, sample_bytes / max(expected, 1))
         take = n if share == 1.0 else max(1, int(n * share))
         room = sample_bytes * 1.5 - sampled_bytes

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import awkward as ak
 import pytest
+import uproot
 
 from hepbaler.campaign import Outcome, Watcher
 
@@ -59,3 +61,20 @@ def snapshot():
         }
 
     return look
+
+
+@pytest.fixture(scope="session")
+def many_cuts(tmp_path_factory, sample_path):
+    """Twenty small cuts of a sample, the eighth of them broken."""
+    folder = tmp_path_factory.mktemp("many_cuts")
+    with uproot.open(sample_path.with_name("ttbar_genjets_sample.root")) as file:
+        arrays = file["Events"].arrays(entry_stop=2000)
+    jets = {name.removeprefix("GenJet_"): arrays[name] for name in arrays.fields if name.startswith("GenJet_")}
+    content = {"event": arrays.event, "GenJet": ak.zip(jets)}
+    for i in range(20):
+        path = folder / f"cut_{i:02}.root"
+        with uproot.recreate(path) as file:
+            file.mktree("Events", {name: array.type.content for name, array in content.items()})
+            file["Events"].extend({name: array[100 * i : 100 * (i + 1)] for name, array in content.items()})
+    (folder / "cut_07.root").write_bytes((folder / "cut_07.root").read_bytes()[:9000])
+    return folder

@@ -15,17 +15,21 @@ from __future__ import annotations
 import json
 import os
 import posixpath
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hepbaler.errors import InputError
-from hepbaler.reading import is_remote
+from hepbaler.reading import expand_inputs, is_remote, open_source, split_input
 
-__all__ = ("PROTOCOL", "File", "Fileset", "files_of", "read_fileset")
+__all__ = ("File", "Files", "Fileset", "archive_url", "counterparts", "named_files", "read_fileset")
+
+Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Mapping[str, Any]
 
 PROTOCOL = "hepbaler://"
+_ARCHIVE = ".hbal"
 # What coffea found out about the very file: about its successor it would be wrong.
 _OF_THE_FILE = ("uuid", "lfn", "pfn")
 # The same of a dataset.
@@ -95,7 +99,7 @@ class Fileset:
         if not isinstance(files, Sequence) or isinstance(files, str) or not all(isinstance(f, str) for f in files):
             msg = f'{self.name}: dataset {dataset!r} should be a list of files, or {{"files": {{path: tree}}}}, not {entry!r:.60}'
             raise InputError(msg)
-        return [path.removeprefix(PROTOCOL) for path in files]
+        return [_behind(path) for path in files]
 
     def files(self) -> list[File]:
         """All files, dataset by dataset."""
@@ -109,18 +113,18 @@ class Fileset:
             ]
         return found
 
-    def replaced(self, new: Callable[[File], tuple[str, str | None] | None]) -> dict[str, Any]:
+    def replaced(self, new: Callable[[File], tuple[str, str] | None]) -> dict[str, Any]:
         """The same fileset with other paths.
 
         Parameters
         ----------
         new
-            Gives the new path of a file and its UUID, or None where there is none: the file is left out.
+            Gives the new path of a file, and the local file behind it; None where there is none: the file is left out.
 
         Returns
         -------
         dict
-            Metadata, tree names and steps are kept. What coffea knew about the very file is dropped.
+            Metadata, tree names and steps are kept. What coffea knew about the very file is found out again, or dropped.
         """
         found: dict[str, Any] = {}
         files = iter(self.files())
@@ -134,18 +138,35 @@ class Fileset:
                     mapped[successor[0]] = _about(about, successor[1])
             renewed: Any = mapped if isinstance(old, Mapping) else list(mapped)
             if isinstance(entry, Mapping):
-                rest = {key: value for key, value in entry.items() if key != _OF_THE_DATASET}
-                found[dataset] = rest | {"files": renewed}
+                kept = {key: value for key, value in entry.items() if key != _OF_THE_DATASET}
+                found[dataset] = kept | {"files": renewed}
             else:
                 found[dataset] = renewed
         return found
 
 
-def _about(old: Any, uuid: str | None) -> Any:
+def _about(old: Any, file: str) -> Any:
+    """What is known about a file, for its successor."""
     if not isinstance(old, Mapping):
         return old
     kept = {key: value for key, value in old.items() if key not in _OF_THE_FILE}
-    return kept | ({"uuid": uuid} if "uuid" in old and uuid is not None else {})
+    return kept | ({"uuid": _uuid_of(file)} if "uuid" in old else {})
+
+
+def _uuid_of(file: str) -> str:
+    """UUID of a ROOT file, or of an archive as ``hepbaler://`` shows it."""
+    if file.endswith(_ARCHIVE):
+        from hepbaler.container import ContainerReader
+
+        with ContainerReader(file) as reader:
+            return str(uuid.UUID(bytes=reader.fingerprint))
+    with open_source(file) as opened:
+        return opened.uuid
+
+
+def archive_url(path: str) -> str:
+    """What uproot and coffea are given for an archive."""
+    return PROTOCOL + path
 
 
 def read_fileset(source: str | os.PathLike[str] | Mapping[str, Any]) -> Fileset:
@@ -169,21 +190,100 @@ def read_fileset(source: str | os.PathLike[str] | Mapping[str, Any]) -> Fileset:
     return Fileset(data, os.fspath(source))
 
 
-def files_of(paths: Sequence[str]) -> list[File]:
-    """Files that were named one by one; each result has its file's own name.
+def named_files(files: Files, suffix: str = "") -> tuple[list[File], Fileset | None]:
+    """What a user names.
+
+    Parameters
+    ----------
+    files
+        Paths and globs, directories, or a fileset: a dict, or the path of a JSON file.
+    suffix
+        Of directories, the files below with this suffix; by default archives and ROOT files.
+
+    Returns
+    -------
+    files, fileset
+        The files in order, and the fileset if it was one. Files of a directory are named by their place in it, others by their own
+        names.
 
     Raises
     ------
     InputError
-        Two results would have the same name.
+        There is no file, or two results would have the same name.
     """
-    files = [File(_absolute(path), _base(path)) for path in paths]
-    names = [file.name for file in files]
+    if isinstance(files, Mapping) or (isinstance(files, str | os.PathLike) and os.fspath(files).endswith(".json")):
+        fileset = read_fileset(files)
+        return fileset.files(), fileset
+    found: list[File] = []
+    for item in [files] if isinstance(files, str | os.PathLike) else files:
+        path = os.fspath(item)
+        if not is_remote(path) and Path(path).is_dir():
+            found += _files_below(Path(path), suffix)
+        else:
+            found += [File(_absolute(one), _base(one)) for one in expand_inputs([_behind(path)])]
+    found = list(dict.fromkeys(found))
+    if not found:
+        msg = "there is no file to work on"
+        raise InputError(msg)
+    names = [file.name for file in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         msg = f"several inputs are called {twice[0]}: give them apart, or as datasets of a fileset"
         raise InputError(msg)
-    return files
+    return found, None
+
+
+def _files_below(folder: Path, suffix: str) -> list[File]:
+    suffixes = (suffix,) if suffix else (_ARCHIVE, ".root")
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.name.endswith(suffixes) and not path.name.startswith(".") and path.is_file()
+    )
+    if not paths:
+        msg = f"the directory {folder} holds no file whose name ends with {' or '.join(suffixes)}"
+        raise InputError(msg)
+    return [File(str(path.absolute()), path.relative_to(folder).as_posix()) for path in paths]
+
+
+def counterparts(files: Sequence[File], others: Sequence[File]) -> tuple[list[str | None], list[File]]:
+    """For each file the other one of the same name: ``x.root`` and ``x.root.hbal``.
+
+    Parameters
+    ----------
+    files, others
+        Names are compared as they are in directories or filesets; where one side has only base names, these are.
+
+    Returns
+    -------
+    paths, single
+        The other's path, or None, for each of `files`; and the `others` that are nobody's.
+    """
+    by_name = {_plain_name(file): file for file in others}
+    by_base: dict[str, list[File]] = {}
+    for file in others:
+        by_base.setdefault(posixpath.basename(_plain_name(file)), []).append(file)
+    found: list[File | None] = []
+    for file in files:
+        name = _plain_name(file)
+        same = by_base.get(posixpath.basename(name), [])
+        # Where both sides have directories, these have to agree.
+        flat = "/" not in name or all("/" not in other.name for other in same)
+        found.append(by_name.get(name) or (same[0] if len(same) == 1 and flat else None))
+    taken = {file for file in found if file is not None}
+    return [file.path if file is not None else None for file in found], [file for file in others if file not in taken]
+
+
+def _plain_name(file: File) -> str:
+    return file.name.removesuffix(_ARCHIVE)
+
+
+def _behind(path: str) -> str:
+    """The archive that ``hepbaler://`` shows; other paths as they are."""
+    if not path.startswith(PROTOCOL):
+        return path
+    name, _, target = path.removeprefix(PROTOCOL).partition("::")
+    return target or (name if _ARCHIVE in name else name + _ARCHIVE)
 
 
 def _absolute(path: str) -> str:
@@ -191,8 +291,6 @@ def _absolute(path: str) -> str:
 
 
 def _base(path: str) -> str:
-    from hepbaler.reading import split_input
-
     return posixpath.basename(split_input(path)[0].rstrip("/").replace(os.sep, "/"))
 
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from hepbaler.bounds import Plan
+from hepbaler.campaign.cluster import Client, DaskExecutor
 from hepbaler.campaign.executors import Executor, SerialExecutor
-from hepbaler.campaign.filesets import File, files_of, read_fileset
+from hepbaler.campaign.filesets import File, Files, Fileset, archive_url, counterparts, named_files
+from hepbaler.campaign.records import write_json
 from hepbaler.campaign.running import CampaignReport, Watcher, run, share_of_job, write_failures
+from hepbaler.campaign.sharing import share_model
 from hepbaler.campaign.tasks import Task
 from hepbaler.errors import InputError, OutputError
 from hepbaler.latent.settings import LatentSettings
-from hepbaler.reading import expand_inputs
 
-__all__ = ("CompressSettings", "Files", "Where", "compress_many")
+__all__ = ("CompressSettings", "Where", "compress_many", "decompress_many", "evaluate_many", "verify_many")
 
-Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Mapping[str, Any]
-Where = Executor | int | None
+Where = Executor | Client | int | None
+Folder = str | os.PathLike[str] | None
 
 FAILURES = "failures.json"
+FILESET = "fileset.json"
+_ARCHIVE = ".hbal"
 
 
 def __dir__() -> tuple[str, ...]:
@@ -49,8 +53,10 @@ class CompressSettings(TypedDict, total=False):
 
 def compress_many(
     files: Files,
-    output: str | os.PathLike[str] | None = None,
+    output: Folder = None,
     *,
+    shared_model: bool = False,
+    fileset_out: Folder = None,
     executor: Where = None,
     job: tuple[int, int] | None = None,
     retries: int = 1,
@@ -67,10 +73,17 @@ def compress_many(
     output
         Directory for the archives, made where it is missing; a fileset gets a directory a dataset in it. By default each archive is
         beside its source. Where something fails, ``failures.json`` in it says what.
+    shared_model
+        Train one model on a sample of all files, keep it in `output` as ``shared.hbmodel``, and code all files by it. Files that it
+        does not fit get models of their own, and a note.
+    fileset_out
+        Where the fileset of the archives goes, of the same form and with the same metadata; ``fileset.json`` in `output` by default.
+        Files that failed are not in it.
     executor
-        Where: None for here, one file after the other; a number of processes; or an `Executor`.
+        Where: None for here, one file after the other; a number of processes; a ``distributed.Client``; or an
+        `hepbaler.campaign.Executor`.
     job
-        ``(i, n)``: only every n-th file from the i-th on, for batch systems.
+        ``(i, n)``: only every n-th file from the i-th on, for batch systems. A fileset is then not written.
     retries
         How often a file that failed is tried again.
     force
@@ -89,6 +102,8 @@ def compress_many(
     ------
     InputError
         No file is named, or two archives would have the same name.
+    ModelError
+        The shared model cannot be trained.
     OutputError
         The directory cannot be made.
 
@@ -97,26 +112,168 @@ def compress_many(
     >>> report = hepbaler.compress_many("ttbar_*.root", "archives", executor=4)  # doctest: +SKIP
     >>> report.ok, [outcome.task.source for outcome in report.failures]  # doctest: +SKIP
     """
-    named = _named(files)
+    named, fileset = named_files(files)
     folder = _folder(output)
-    tasks = [Task("compress", file.path, str(_result(file, folder, ".hbal")), dict(settings), force) for file in named]
+    where = _executor(executor)
+    chosen: dict[str, Any] = dict(settings)
+    notes: list[str] = []
+    if shared_model:
+        if folder is None or settings.get("model") is not None or settings.get("use_model") is False:
+            msg = (
+                "a shared model needs a directory for the archives, and excludes a model that is given, and none at all"
+            )
+            raise InputError(msg)
+        paths = [file.path for file in named]
+        chosen, notes = share_model(paths, folder, chosen, where, force=force, may_train=job is None, watcher=watcher)
+    tasks = [Task("compress", file.path, str(_result(file, folder, _ARCHIVE)), chosen, force) for file in named]
+    report = _run(tasks, folder, where, job, retries, watcher, notes)
+    return _with_fileset(report, named, fileset, folder, fileset_out, job)
+
+
+def decompress_many(
+    files: Files,
+    output: Folder = None,
+    *,
+    rntuple: bool = False,
+    compression: str = "zstd:5",
+    fileset_out: Folder = None,
+    executor: Where = None,
+    job: tuple[int, int] | None = None,
+    retries: int = 1,
+    force: bool = False,
+    watcher: Watcher | None = None,
+) -> CampaignReport:
+    """Turn many archives back into ROOT files, each once.
+
+    What is done is noted in a directory ``.hepbaler`` beside the ROOT files, since these cannot say from which archive they are. A file
+    that is there and is not noted is somebody else's, and is replaced under `force` only.
+
+    Parameters
+    ----------
+    files
+        Archives: paths and globs, a directory, or a fileset.
+    output, fileset_out, executor, job, retries, force, watcher
+        As for `compress_many`.
+    rntuple, compression
+        As for `hepbaler.decompress`.
+
+    Returns
+    -------
+    CampaignReport
+        What became of each file.
+
+    Raises
+    ------
+    InputError, OutputError
+        As for `compress_many`.
+    """
+    named, fileset = named_files(files, _ARCHIVE)
+    folder = _folder(output)
+    settings = {"rntuple": rntuple, "compression": compression}
+    tasks = [Task("decompress", file.path, str(_restored(file, folder)), settings, force) for file in named]
+    report = _run(tasks, folder, _executor(executor), job, retries, watcher)
+    return _with_fileset(report, named, fileset, folder, fileset_out, job)
+
+
+def verify_many(
+    files: Files,
+    originals: Files | None = None,
+    output: Folder = None,
+    *,
+    executor: Where = None,
+    job: tuple[int, int] | None = None,
+    retries: int = 1,
+    force: bool = False,
+    watcher: Watcher | None = None,
+) -> CampaignReport:
+    """Check many archives.
+
+    Parameters
+    ----------
+    files
+        Archives: paths and globs, a directory, or a fileset.
+    originals
+        The ROOT files that they were made from: a directory, paths and globs, or a fileset; ``x.root.hbal`` belongs to ``x.root``.
+    output
+        Directory for a report a file, ``x.root.hbal.verify.json``. What was found good there before, and is the same, is skipped.
+    executor, job, retries, force, watcher
+        As for `compress_many`.
+
+    Returns
+    -------
+    CampaignReport
+        An archive that is damaged or breaks its promise has failed.
+
+    Raises
+    ------
+    InputError, OutputError
+        As for `compress_many`.
+    """
+    named, _ = named_files(files, _ARCHIVE)
+    folder = _folder(output)
+    tasks = []
+    others = counterparts(named, named_files(originals, ".root")[0])[0] if originals is not None else None
+    for i, file in enumerate(named):
+        settings = {} if others is None else {"original": others[i]}
+        tasks.append(Task("verify", file.path, _report(file, folder, "verify"), settings, force))
     return _run(tasks, folder, _executor(executor), job, retries, watcher)
 
 
-def _named(files: Files) -> list[File]:
-    if isinstance(files, Mapping) or (
-        isinstance(files, str | os.PathLike) and os.fspath(files).endswith(".json") and Path(files).is_file()
-    ):
-        return read_fileset(files).files()
-    paths = [files] if isinstance(files, str | os.PathLike) else list(files)
-    found = files_of(expand_inputs([os.fspath(path) for path in paths]))
-    if not found:
-        msg = "there is no file to work on"
+def evaluate_many(
+    before: Files,
+    after: Files,
+    output: Folder = None,
+    *,
+    cuts: Sequence[str] = (),
+    filter_name: str | Sequence[str] | None = None,
+    tree: str | None = None,
+    seed: int = 0,
+    executor: Where = None,
+    job: tuple[int, int] | None = None,
+    retries: int = 1,
+    force: bool = False,
+    watcher: Watcher | None = None,
+) -> CampaignReport:
+    """Compare every column of many pairs of files.
+
+    Parameters
+    ----------
+    before, after
+        ROOT files or archives: paths and globs, directories, or filesets; ``x.root.hbal`` belongs to ``x.root``. A file without a
+        counterpart has failed.
+    output
+        Directory for a report a pair, ``x.root.evaluate.json``. What was found good there before, and is the same, is skipped.
+    cuts, filter_name, tree, seed
+        As for `hepbaler.evaluate`.
+    executor, job, retries, force, watcher
+        As for `compress_many`.
+
+    Returns
+    -------
+    CampaignReport
+        A pair of which a promise is broken has failed.
+
+    Raises
+    ------
+    InputError, OutputError
+        As for `compress_many`.
+    """
+    first, second = named_files(before)[0], named_files(after)[0]
+    folder = _folder(output)
+    common = {"cuts": tuple(cuts), "filter_name": filter_name, "tree": tree, "seed": seed}
+    others, single = counterparts(first, second)
+    if not any(others):
+        msg = f"no file of the first {len(first)} has the name of one of the other {len(second)}, as in x.root and x.root.hbal"
         raise InputError(msg)
-    return found
+    pairs = [*zip(first, others, strict=True), *((file, None) for file in single)]
+    tasks = [
+        Task("evaluate", file.path, _report(file, folder, "evaluate"), common | {"after": other}, force)
+        for file, other in pairs
+    ]
+    return _run(tasks, folder, _executor(executor), job, retries, watcher)
 
 
-def _folder(output: str | os.PathLike[str] | None) -> Path | None:
+def _folder(output: Folder) -> Path | None:
     if output is None:
         return None
     folder = Path(output).absolute()
@@ -129,10 +286,23 @@ def _folder(output: str | os.PathLike[str] | None) -> Path | None:
 
 
 def _result(file: File, folder: Path | None, suffix: str) -> Path:
+    name = file.name + suffix
     if folder is not None:
-        return folder / (file.name + suffix)
-    beside = file.path if "://" not in file.path else file.name
-    return Path(beside).absolute().with_name(Path(file.name).name + suffix)
+        return folder / name
+    # Beside a local file, and here for a URL.
+    beside = Path.cwd() if "://" in file.path or "::" in file.path else Path(file.path).parent
+    return beside / Path(name).name
+
+
+def _restored(file: File, folder: Path | None) -> Path:
+    from hepbaler.decompressing import root_name
+
+    target = _result(file, folder, "")
+    return root_name(str(target))
+
+
+def _report(file: File, folder: Path | None, verb: str) -> str | None:
+    return None if folder is None else str(folder / f"{file.name}.{verb}.json")
 
 
 def _executor(where: Where) -> Executor:
@@ -142,7 +312,7 @@ def _executor(where: Where) -> Executor:
         from hepbaler.campaign.processes import ProcessExecutor
 
         return ProcessExecutor(where)
-    return where
+    return DaskExecutor(where) if isinstance(where, Client) else where
 
 
 def _run(
@@ -152,9 +322,10 @@ def _run(
     job: tuple[int, int] | None,
     retries: int,
     watcher: Watcher | None,
+    notes: Sequence[str] = (),
 ) -> CampaignReport:
-    targets = [task.target for task in tasks]
-    twice = sorted({target for target in targets if target is not None and targets.count(target) > 1})
+    targets = [task.target for task in tasks if task.target is not None]
+    twice = sorted({target for target in targets if targets.count(target) > 1})
     if twice:
         msg = f"two files would be written to {twice[0]}; give their datasets other names"
         raise InputError(msg)
@@ -164,8 +335,40 @@ def _run(
         if mine
         else CampaignReport(tasks[0].verb, (), 0.0, executor.name)
     )
+    report = replace(report, notes=tuple(notes))
     if folder is None:
         return report
-    file = folder / (FAILURES if job is None else f"failures-{job[0]}-of-{job[1]}.json")
+    if job is None:
+        file = folder / FAILURES
+        # All files were looked at: what single jobs have said is settled.
+        for old in folder.glob("failures-*-of-*.json"):
+            old.unlink(missing_ok=True)
+    else:
+        file = folder / f"failures-{job[0]}-of-{job[1]}.json"
     write_failures(report, file)
     return report if report.ok else replace(report, failures_file=str(file))
+
+
+def _with_fileset(
+    report: CampaignReport,
+    named: Sequence[File],
+    fileset: Fileset | None,
+    folder: Path | None,
+    fileset_out: Folder,
+    job: tuple[int, int] | None,
+) -> CampaignReport:
+    if fileset is None or job is not None or (folder is None and fileset_out is None):
+        return report
+    path = Path(fileset_out) if fileset_out is not None else Path(str(folder)) / FILESET
+    targets = {
+        file: outcome.task.target
+        for file, outcome in zip(named, report.outcomes, strict=True)
+        if outcome.state != "failed" and outcome.task.target is not None
+    }
+    as_url = archive_url if report.verb == "compress" else str
+
+    def new(file: File) -> tuple[str, str] | None:
+        return (as_url(targets[file]), targets[file]) if file in targets else None
+
+    write_json(fileset.replaced(new), path)
+    return replace(report, fileset=str(path.absolute()))

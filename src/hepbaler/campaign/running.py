@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -11,11 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hepbaler.campaign.executors import Executor
+from hepbaler.campaign.records import write_json
 from hepbaler.campaign.tasks import Outcome, Task
 from hepbaler.errors import InputError
-from hepbaler.temporaries import remove_leftovers, temporary_beside
+from hepbaler.temporaries import remove_leftovers
 
-__all__ = ("CampaignReport", "Watcher", "run", "share_of_job", "write_failures", "write_json")
+__all__ = ("CampaignReport", "Watcher", "run", "share_of_job", "write_failures")
 
 T = TypeVar("T")
 
@@ -42,6 +42,8 @@ class CampaignReport:
         What the reader should know, a sentence each.
     failures_file
         Where the failures are listed; None if there are none, or no directory for it.
+    fileset
+        Where the fileset of the results is; None if there is none.
     """
 
     verb: str
@@ -50,6 +52,7 @@ class CampaignReport:
     executor: str
     notes: tuple[str, ...] = ()
     failures_file: str | None = None
+    fileset: str | None = None
 
     def of(self, state: str) -> tuple[Outcome, ...]:
         """Outcomes that are ``done``, ``skipped`` or ``failed``."""
@@ -76,6 +79,7 @@ class CampaignReport:
             "executor": self.executor,
             "notes": list(self.notes),
             "failures_file": self.failures_file,
+            "fileset": self.fileset,
             "outcomes": [outcome.to_dict() for outcome in self.outcomes],
         }
 
@@ -174,13 +178,3 @@ def write_failures(report: CampaignReport, path: Path) -> None:
         ],
         path,
     )
-
-
-def write_json(data: Any, path: Path) -> None:
-    """Write JSON so that the file is whole at any time."""
-    temporary = temporary_beside(path)
-    try:
-        temporary.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import xxhash
 
-from hepbaler.campaign.verbs import VERBS, Redo
-from hepbaler.errors import BoundError, HepbalerError, MissingExtra, ModelError, UnreadableBranches
+from hepbaler.campaign.records import Redo
+from hepbaler.campaign.verbs import VERBS
+from hepbaler.errors import BoundError, BoundsBroken, HepbalerError, MissingExtra, ModelError, UnreadableBranches
 from hepbaler.temporaries import remove_leftovers
 
 __all__ = ("Outcome", "Progress", "State", "Task", "perform")
@@ -21,7 +22,7 @@ Progress = Callable[[str, int, int], None]
 State = Literal["done", "skipped", "failed"]
 
 # What no second attempt will change.
-_FINAL = (BoundError, MissingExtra, ModelError, UnreadableBranches)
+_FINAL = (BoundError, BoundsBroken, MissingExtra, ModelError, UnreadableBranches)
 
 
 def __dir__() -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .campaign import Many, many_options, run_many
+from .campaign import Many, fileset_options, many_options, run_many
 from .latent import latent_options, latent_settings
 from .options import (
     CONTEXT,
@@ -30,6 +30,8 @@ def __dir__() -> tuple[str, ...]:
 
 _EXCLUSIVE = (
     ("use_model", "model"),
+    ("use_model", "shared_model"),
+    ("model", "shared_model"),
     ("use_model", "train_steps"),
     ("use_model", "train_time"),
     ("model", "train_steps"),
@@ -52,7 +54,11 @@ _EXCLUSIVE = (
     help="Bounded: a file that 'hepbaler train' made. Latent: the name of an autoencoder [swae].",
 )
 @latent_options
+@click.option(
+    "--shared-model", is_flag=True, help="Train one model on a sample of all files, and code all of them by it."
+)
 @force_option
+@fileset_options
 @jobs_option("Several files: so many at a time. One file: threads (default: as many as there are cores).")
 @many_options
 @talk_options
@@ -64,6 +70,7 @@ def compress(
     output: str | None,
     use_model: bool,
     model: str | None,
+    shared_model: bool,
     force: bool,
     jobs: int | None,
     **_options: Any,
@@ -97,13 +104,19 @@ def compress(
         "model": None if latent is not None else model,
         "use_model": use_model,
     }
+    if shared_model and latent is not None:
+        msg = "--shared-model is for bounded mode: in latent mode each file trains its own autoencoder"
+        raise click.UsageError(msg, ctx=ctx)
     many = Many.asked(ctx)
+    if shared_model and output is None:
+        msg = "--shared-model keeps the model beside the archives: give their directory with -o"
+        raise click.UsageError(msg, ctx=ctx)
     if many.wanted(inputs, output):
-        from ..campaign import many as campaign
+        from ..campaign.many import compress_many
 
-        return run_many(
-            many, lambda **how: campaign.compress_many(many.files(inputs), output, force=force, **how, **settings)
-        )
+        files = many.files(inputs)
+        settings |= {"shared_model": shared_model, "fileset_out": many.fileset_out, "force": force}
+        return run_many(many, lambda **how: compress_many(files, output, **how, **settings))
 
     from .. import pipeline
     from ..reading import expand_inputs

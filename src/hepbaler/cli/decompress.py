@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from .options import ARCHIVE, CONTEXT, force_option, talk_options
+from .campaign import Many, fileset_options, many_options, run_many
+from .options import ARCHIVE, CONTEXT, force_option, jobs_option, talk_options
 from .progress import progress_bar
 from .summary import print_restored
 
@@ -15,9 +18,14 @@ def __dir__() -> tuple[str, ...]:
     return __all__
 
 
-@click.command(context_settings=CONTEXT, short_help="Turn an archive back into a ROOT file.")
-@click.argument("archive", metavar=ARCHIVE)
-@click.option("-o", "--output", metavar="OUT.root", help="The ROOT file (default: ARCHIVE without .hbal).")
+@click.command(context_settings=CONTEXT, short_help="Turn archives back into ROOT files.")
+@click.argument("inputs", nargs=-1, metavar=f"{ARCHIVE}...")
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    help="The ROOT file, or for several archives their directory (default: ARCHIVE without .hbal).",
+)
 @click.option("--rntuple", is_flag=True, help="Write RNTuples instead of TTrees.")
 @click.option(
     "--compression",
@@ -27,17 +35,46 @@ def __dir__() -> tuple[str, ...]:
     help="Compression of the ROOT file: zstd, lzma, lz4, zlib, or none.",
 )
 @force_option
+@fileset_options
+@jobs_option("Several archives: so many at a time.")
+@many_options
 @talk_options
-def decompress(archive: str, output: str | None, rntuple: bool, compression: str, force: bool) -> None:
-    """Turn an archive back into a ROOT file.
+@click.pass_context
+def decompress(
+    ctx: click.Context,
+    /,
+    inputs: tuple[str, ...],
+    output: str | None,
+    rntuple: bool,
+    compression: str,
+    force: bool,
+    **_many: Any,
+) -> int:
+    """Turn archives back into ROOT files.
+
+    ARCHIVE is an archive, a URL, a quoted glob, or a directory of archives.
 
     Trees, branches, types, directories and other objects return under their own names. What uproot cannot
     write as it was is listed at the end.
     """
+    many = Many.asked(ctx)
+    if many.wanted(inputs, output):
+        from ..campaign.many import decompress_many
+
+        files = many.files(inputs)
+        more: dict[str, Any] = {
+            "rntuple": rntuple,
+            "compression": compression,
+            "force": force,
+            "fileset_out": many.fileset_out,
+        }
+        return run_many(many, lambda **how: decompress_many(files, output, **more, **how))
+
     from .. import decompressing
 
     with progress_bar() as progress:
         report = decompressing.decompress(
-            archive, output, rntuple=rntuple, compression=compression, force=force, progress=progress
+            inputs[0], output, rntuple=rntuple, compression=compression, force=force, progress=progress
         )
     print_restored(report)
+    return 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import CONTEXT, json_option, talk_options
+from .campaign import Many, many_options, run_many
+from .options import CONTEXT, jobs_option, json_option, talk_options
 from .progress import progress_bar
 from .tables import is_verbose, plural, print_json, print_lines, print_table, warn
 
@@ -40,7 +41,12 @@ def __dir__() -> tuple[str, ...]:
     help="Write a report with its figures into one file.",
 )
 @click.option(
-    "-o", "--output", "folder", type=click.Path(file_okay=False), metavar="DIR", help="Write the figures into DIR."
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Write the figures into DIR; of many pairs a report each, and skip what was found good there before.",
 )
 @click.option(
     "--figures",
@@ -56,9 +62,14 @@ def __dir__() -> tuple[str, ...]:
     show_default=True,
     help="Of the sample of rows, where there are very many.",
 )
+@jobs_option("Many pairs: so many at a time.")
+@many_options
 @json_option
 @talk_options
+@click.pass_context
 def evaluate(
+    ctx: click.Context,
+    /,
     before: str,
     after: str,
     cuts: tuple[str, ...],
@@ -69,11 +80,25 @@ def evaluate(
     figures: int,
     seed: int,
     as_json: bool,
+    **_many: Any,
 ) -> int:
     """Compare every column BEFORE and AFTER, two ROOT files or archives of the same events.
 
     The most suspicious columns come first. The exit code is 1 where a bound is broken or values do not correspond.
+
+    Both may be directories, quoted globs or filesets (JSON files as coffea has them): x.root is compared with x.root.hbal.
     """
+    many = Many.asked(ctx)
+    if any(many.wanted([path]) or path.endswith(".json") for path in (before, after)):
+        if page is not None:
+            msg = "--html is about one pair of files"
+            raise click.UsageError(msg, ctx=ctx)
+
+        from ..campaign.many import evaluate_many
+
+        more: dict[str, Any] = {"cuts": cuts, "filter_name": list(keep) or None, "tree": tree, "seed": seed}
+        return run_many(many, lambda **how: evaluate_many(before, after, folder, **more, **how))
+
     from .. import judging
 
     with progress_bar() as progress:
