@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 import shutil
 import signal
@@ -13,6 +14,8 @@ import pytest
 import hepbaler
 from hepbaler import cli
 from hepbaler.campaign import Watcher
+from hepbaler.campaign import cluster as module
+from hepbaler.errors import InputError
 
 distributed = pytest.importorskip("distributed")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -100,17 +103,17 @@ def test_other_verbs_on_a_cluster(many_cuts, tmp_path, client):
     assert hepbaler.evaluate_many(back, archives, executor=client).ok
 
 
-def test_a_worker_that_does_not_have_what_it_takes(tmp_path, client, nano_file, monkeypatch):
-    """What a worker raises beyond hepbaler's own errors is an outcome, too."""
-    from hepbaler.campaign import cluster as module
-
-    monkeypatch.setattr(module, "perform_there", divide)
+def test_errors_that_are_not_hepbalers_are_outcomes_too(tmp_path, client, nano_file, monkeypatch):
+    # Workers can import it, and it takes one argument.
+    monkeypatch.setattr(module, "perform_there", operator.index)
     report = hepbaler.compress_many(nano_file, tmp_path / "out", executor=client, retries=0)
-    assert report.failures[0].error == "ZeroDivisionError"
+    assert report.failures[0].error == "TypeError"
 
 
-def divide(*_):
-    return 1 / 0
+def test_workers_without_hepbaler(tmp_path, client, nano_file, monkeypatch):
+    monkeypatch.setattr(module, "_PACKAGE", "hepbaler_that_is_not_there")
+    with pytest.raises(InputError, match="install the same hepbaler there"):
+        hepbaler.compress_many(nano_file, tmp_path / "out", executor=client)
 
 
 def test_no_scheduler(nano_file, tmp_path, capsys):

@@ -11,10 +11,12 @@ import secrets
 import threading
 import time
 from collections.abc import Generator, Sequence
+from importlib.util import find_spec
 from typing import Any, Protocol, runtime_checkable
 
 from hepbaler.campaign.executors import Tell
 from hepbaler.campaign.tasks import Outcome, Task, perform
+from hepbaler.errors import InputError
 
 __all__ = ("Client", "DaskExecutor")
 
@@ -22,6 +24,7 @@ __all__ = ("Client", "DaskExecutor")
 _SECONDS = 1.0
 # How long to wait for news before looking whether the scheduler is still there.
 _PATIENCE = 5.0
+_PACKAGE = "hepbaler.campaign"
 
 
 def __dir__() -> tuple[str, ...]:
@@ -36,6 +39,9 @@ class Client(Protocol):
 
     def submit(self, function: Any, *args: Any, **options: Any) -> Any:
         """Run a function on a worker."""
+
+    def run(self, function: Any, *args: Any, **options: Any) -> Any:
+        """Run a function on all workers, outside of their tasks."""
 
     def cancel(self, futures: Any, **options: Any) -> Any:
         """Run them no more."""
@@ -66,6 +72,7 @@ class DaskExecutor:
 
     def run(self, tasks: Sequence[Task], tell: Tell) -> Generator[Outcome, None, None]:
         """See `hepbaler.campaign.Executor.run`. What already runs when somebody leaves goes on to its end on its worker."""
+        self._check_workers()
         news: queue.SimpleQueue[Any] = queue.SimpleQueue()
         # Each run has keys of its own, or dask would remember the failures of the one before.
         run = f"hepbaler-{secrets.token_hex(4)}"
@@ -100,6 +107,15 @@ class DaskExecutor:
         finally:
             self._client.cancel([future for _, future in futures.values()])
             self._client.unsubscribe_topic(run)
+
+    def _check_workers(self) -> None:
+        """Raise `InputError` if a worker does not have hepbaler: dask would wait for it for ever."""
+        found = self._client.run(find_spec, _PACKAGE, on_error="return")
+        without = [worker for worker, spec in found.items() if spec is None or isinstance(spec, Exception)]
+        if without:
+            more = f" and {len(without) - 1} more" if len(without) > 1 else ""
+            msg = f"the dask worker {without[0]}{more} has no {_PACKAGE}: install the same hepbaler there"
+            raise InputError(msg)
 
 
 def perform_there(task: Task, topic: str, key: str, threads: int) -> Outcome:
