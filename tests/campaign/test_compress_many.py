@@ -180,6 +180,7 @@ def test_every_setting_is_in_the_digest(name, here):
         "train_steps": 3,
         "train_time": 1.0,
         "seed": 4,
+        "preset": "fast",
     }
     if name == "model":
         pytest.skip("has a test of its own")
