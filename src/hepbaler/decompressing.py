@@ -9,9 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .archive import Archive
 from .archive import open as open_archive
 from .container import check_target
-from .errors import OutputError
+from .errors import OutputError, UnwritableBranches
 from .restoring import ObjectsReport, RootWriter, TreeReport
 from .tree import Tree
 
@@ -61,6 +62,7 @@ def decompress(
     *,
     rntuple: bool = False,
     compression: str = "zstd:5",
+    skip_unwritable: bool = False,
     force: bool = False,
     progress: Progress | None = None,
 ) -> RestoreReport:
@@ -76,6 +78,8 @@ def decompress(
         Write RNTuples instead of TTrees.
     compression
         ``zstd:5``, ``lzma:9``, ``lz4:4``, ``zlib:1`` or ``none``.
+    skip_unwritable
+        Leave out what the ROOT file cannot hold; the report names it.
     force
         Overwrite `target`.
     progress
@@ -90,6 +94,8 @@ def decompress(
     ------
     FormatError
         If the archive is damaged.
+    UnwritableBranches
+        If the ROOT file cannot hold some branches, trees or objects, unless `skip_unwritable`.
     OutputError
         If the target exists or cannot be written. No half-written file is left.
     """
@@ -102,6 +108,8 @@ def decompress(
         # First, since objects can only be copied into the first 2 GB of a ROOT file.
         stored = opened.objects_file()
         objects = writer.write_objects(stored) if stored is not None else None
+        if not skip_unwritable:
+            _refuse_losses(writer, opened, objects, rntuple=rntuple)
         trees = [
             writer.write_tree(
                 path,
@@ -124,6 +132,34 @@ def root_name(archive: str) -> Path:
     if bare == name or not bare.endswith(".root"):
         bare += ".root"
     return Path(bare)
+
+
+def _refuse_losses(writer: RootWriter, archive: Archive, objects: ObjectsReport | None, *, rntuple: bool) -> None:
+    """Before the first page is decoded.
+
+    Raises
+    ------
+    UnwritableBranches
+        If something would not be in the file.
+    """
+    by_reason: dict[str, list[str]] = {}
+    for path, classname, reason in objects.missing if objects is not None else ():
+        by_reason.setdefault(f"objects, {reason}", []).append(f"{path} ({classname})")
+    for path, tree in archive.trees.items():
+        schema = tree.header.schema
+        for obstacle in writer.obstacles(schema.branches, schema.same_as, one_cluster=tree.header.n_clusters <= 1):
+            by_reason.setdefault(f"{path}, {obstacle.reason}", []).append(obstacle.branch)
+        if not schema.branches:
+            by_reason.setdefault("trees, since uproot writes none without branches", []).append(path)
+    if by_reason:
+        lost = sum(len(names) for names in by_reason.values())
+        lines = [f"{reason}: {', '.join(names)}" for reason, names in by_reason.items()]
+        kind = "RNTuple" if rntuple else "TTree"
+        msg = (
+            f"{archive.path}: {lost} branches or objects cannot be written to a ROOT file with a {kind}; "
+            "--skip-unwritable leaves them out:\n  " + "\n  ".join(lines)
+        )
+        raise UnwritableBranches(msg)
 
 
 def _clusters(tree: Tree, progress: Progress | None) -> Iterator[Mapping[str, ak.Array]]:

@@ -21,6 +21,7 @@ __all__ = (
     "TruncatedFile",
     "UnreadableBranches",
     "UnsupportedFeature",
+    "UnwritableBranches",
 )
 
 
@@ -83,6 +84,10 @@ class OutputError(HepbalerError, OSError):
 
 class UnreadableBranches(HepbalerError, ValueError):
     """Some branches or objects cannot be carried, and the caller did not allow to leave them out."""
+
+
+class UnwritableBranches(HepbalerError, ValueError):
+    """A ROOT file cannot hold some branches or objects, and the caller did not allow to leave them out."""
 
 
 class ColumnNotFound(HepbalerError, KeyError):

@@ -136,6 +136,7 @@ def decompress_many(
     *,
     rntuple: bool = False,
     compression: str = "zstd:5",
+    skip_unwritable: bool = False,
     fileset_out: Folder = None,
     executor: Where = None,
     job: tuple[int, int] | None = None,
@@ -154,7 +155,7 @@ def decompress_many(
         Archives: paths and globs, a directory, or a fileset.
     output, fileset_out, executor, job, retries, force, watcher
         As for `compress_many`.
-    rntuple, compression
+    rntuple, compression, skip_unwritable
         As for `hepbaler.decompress`.
 
     Returns
@@ -169,7 +170,7 @@ def decompress_many(
     """
     named, fileset = named_files(files, _ARCHIVE)
     folder = _folder(output)
-    settings = {"rntuple": rntuple, "compression": compression}
+    settings = {"rntuple": rntuple, "compression": compression, "skip_unwritable": skip_unwritable}
     tasks = [Task("decompress", file.path, str(_restored(file, folder)), settings, force) for file in named]
     report = _run(tasks, folder, _executor(executor), job, retries, watcher)
     return _with_fileset(report, named, fileset, folder, fileset_out, job)

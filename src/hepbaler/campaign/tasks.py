@@ -13,7 +13,15 @@ import xxhash
 
 from hepbaler.campaign.records import Redo
 from hepbaler.campaign.verbs import VERBS
-from hepbaler.errors import BoundError, BoundsBroken, HepbalerError, MissingExtra, ModelError, UnreadableBranches
+from hepbaler.errors import (
+    BoundError,
+    BoundsBroken,
+    HepbalerError,
+    MissingExtra,
+    ModelError,
+    UnreadableBranches,
+    UnwritableBranches,
+)
 from hepbaler.temporaries import remove_leftovers
 
 __all__ = ("Outcome", "Progress", "State", "Task", "perform")
@@ -22,7 +30,7 @@ Progress = Callable[[str, int, int], None]
 State = Literal["done", "skipped", "failed"]
 
 # What no second attempt will change.
-_FINAL = (BoundError, BoundsBroken, MissingExtra, ModelError, UnreadableBranches)
+_FINAL = (BoundError, BoundsBroken, MissingExtra, ModelError, UnreadableBranches, UnwritableBranches)
 
 
 def __dir__() -> tuple[str, ...]:

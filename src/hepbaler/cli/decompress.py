@@ -34,6 +34,7 @@ def __dir__() -> tuple[str, ...]:
     metavar="NAME:LEVEL",
     help="Compression of the ROOT file: zstd, lzma, lz4, zlib, or none.",
 )
+@click.option("--skip-unwritable", is_flag=True, help="Leave out what the ROOT file cannot hold, and name it.")
 @force_option
 @fileset_options
 @jobs_option("Several archives: so many at a time.")
@@ -47,6 +48,7 @@ def decompress(
     output: str | None,
     rntuple: bool,
     compression: str,
+    skip_unwritable: bool,
     force: bool,
     **_many: Any,
 ) -> int:
@@ -54,8 +56,8 @@ def decompress(
 
     ARCHIVE is an archive, a URL, a quoted glob, or a directory of archives.
 
-    Trees, branches, types, directories and other objects return under their own names. What uproot cannot
-    write as it was is listed at the end.
+    Trees, branches, types, directories and other objects return under their own names. What uproot writes in
+    another way is listed at the end; what it cannot write at all ends the run, unless --skip-unwritable is given.
     """
     many = Many.asked(ctx)
     if many.wanted(inputs, output):
@@ -65,6 +67,7 @@ def decompress(
         more: dict[str, Any] = {
             "rntuple": rntuple,
             "compression": compression,
+            "skip_unwritable": skip_unwritable,
             "force": force,
             "fileset_out": many.fileset_out,
         }
@@ -74,7 +77,13 @@ def decompress(
 
     with progress_bar() as progress:
         report = decompressing.decompress(
-            inputs[0], output, rntuple=rntuple, compression=compression, force=force, progress=progress
+            inputs[0],
+            output,
+            rntuple=rntuple,
+            compression=compression,
+            skip_unwritable=skip_unwritable,
+            force=force,
+            progress=progress,
         )
     print_restored(report)
     return 0

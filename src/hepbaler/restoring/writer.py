@@ -111,6 +111,24 @@ class RootWriter:
                 self._root.close()
             self._temporary.unlink(missing_ok=True)
 
+    def obstacles(
+        self, branches: Sequence[Branch], same_as: Mapping[str, str], *, one_cluster: bool
+    ) -> tuple[Difference, ...]:
+        """Those branches, or parts of them, that `write_tree` would leave out; told from their layouts alone.
+
+        Parameters
+        ----------
+        branches, same_as
+            As for `write_tree`.
+        one_cluster
+            Whether all entries come at once.
+        """
+        if self._rntuple:
+            _, differences = plan_fields(branches, one_cluster=one_cluster)
+        else:
+            differences = plan_tree(branches, same_as).differences
+        return tuple(difference for difference in differences if difference.kind == "missing")
+
     def write_tree(
         self,
         path: str,
