@@ -74,7 +74,7 @@ class Preset:
 PRESETS = {
     "fast": Preset(work=0.4, width=16, least_saving=0.06),
     "default": Preset(work=1.0, width=32, least_saving=0.0),
-    "small": Preset(work=4.0, width=64, least_saving=0.0),
+    "small": Preset(work=4.0, width=32, least_saving=0.0),
 }
 
 

@@ -112,8 +112,8 @@ def _print_tree(tree: Mapping[str, Any], *, all_columns: bool) -> None:
         "parent": "of their own",
         "aligned": "at the same place",
         "item": "at fixed places",
-        "nearest": "of the nearest row",
-        "lineage": "of the mother by",
+        "nearest": "in the nearest row",
+        "lineage": "in the mother's row, by",
     }
     links = [
         f"{link['table']} sees {link['target']} {ways.get(link['kind'], 'by')}{' ' + link['index'] if link['index'] else ''}: "
