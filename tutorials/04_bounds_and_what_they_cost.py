@@ -70,7 +70,7 @@ for name, values in (("truncated", truncated), ("rounded", rounded)):
 # Now every float of the file gets the same number of bits, from very few to plenty. `analyse` fits the soft-drop mass of jets above
 # 400 GeV in both files. It refuses fits that do not hold, and its error of the shift is paired: the same events are in both files.
 #
-# No models are trained here, to save time. They make the files smaller by about the same share whatever the bound.
+# No models are trained here, to save time. They would make all files smaller.
 
 # %%
 sweep = {}
