@@ -16,7 +16,7 @@ from .libraries import concatenated
 if TYPE_CHECKING:
     from .tree import Tree
 
-__all__ = ("Files", "concatenate", "iterate", "num_entries")
+__all__ = ("Files", "concatenate", "expanded", "iterate", "num_entries", "opened_tree")
 
 Files = str | os.PathLike[str] | Sequence["Files"] | Mapping[Any, str | None]
 
@@ -56,8 +56,8 @@ def iterate(files: Files, *args: Any, report: bool = False, **options: Any) -> I
     ...     ...
     """
     offset = 0
-    for path, name in _expanded(files):
-        with _opened(path, name) as tree:
+    for path, name in expanded(files):
+        with opened_tree(path, name) as tree:
             for arrays, step in tree.iterate(*args, report=True, **options):
                 yield (arrays, replace(step, global_offset=offset)) if report else arrays
             offset += tree.num_entries
@@ -72,20 +72,21 @@ def concatenate(files: Files, *args: Any, **options: Any) -> Any:
         If there is no such file, or it is not clear which tree is meant.
     """
     parts = []
-    for path, name in _expanded(files):
-        with _opened(path, name) as tree:
+    for path, name in expanded(files):
+        with opened_tree(path, name) as tree:
             parts.append(tree.arrays(*args, **options))
     return concatenated(parts)
 
 
 def num_entries(files: Files) -> Iterator[tuple[str, str, int]]:
     """Path, tree and number of entries of each; parameters as for `iterate`."""
-    for path, name in _expanded(files):
-        with _opened(path, name) as tree:
+    for path, name in expanded(files):
+        with opened_tree(path, name) as tree:
             yield path, tree.object_path, tree.num_entries
 
 
-def _expanded(files: Files) -> list[tuple[str, str | None]]:
+def expanded(files: Files) -> list[tuple[str, str | None]]:
+    """Path of each archive, and the tree that is named with it; raises `InputError` if there is none."""
     found = list(_expand(files))
     if not found:
         msg = f"no archive matches {files!r}"
@@ -121,7 +122,8 @@ def _matching(path: str) -> list[str]:
 
 
 @contextmanager
-def _opened(path: str, name: str | None) -> Iterator[Tree]:
+def opened_tree(path: str, name: str | None) -> Iterator[Tree]:
+    """Open a tree of an archive, the only one where `name` is None; raises `InputError` if that is not clear."""
     with open_archive(path) as archive:
         if name is None:
             if len(archive.trees) != 1:

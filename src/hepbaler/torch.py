@@ -1,10 +1,10 @@
-"""Batches of ROOT branches for training networks of one's own; see `hepbaler.access.torch`."""
+"""Batches of archives and ROOT files for training networks of one's own; see `hepbaler.access.torch`."""
 
 from __future__ import annotations
 
-from .access.torch import ColumnScaling, RootBatches, ScalingPlan
+from .access.torch import ColumnScaling, EventBatches, RootBatches, ScalingPlan
 
-__all__ = ("ColumnScaling", "RootBatches", "ScalingPlan")
+__all__ = ("ColumnScaling", "EventBatches", "RootBatches", "ScalingPlan")
 
 
 def __dir__() -> tuple[str, ...]:

@@ -1,6 +1,7 @@
-"""Branches of ROOT files as batches for training networks with torch.
+"""Branches as batches for training networks with torch: entries of archives, or rows of ROOT files.
 
-::
+`EventBatches` reads archives, decodes what it hands out, and gives a dict of tensors. `RootBatches` gives one matrix of
+rows, scaled, from ROOT files::
 
     files -> clusters, shuffled -> shared out to workers -> buffer of rows, shuffled -> scaled -> batches
 """
@@ -24,15 +25,137 @@ from torch.utils.data import IterableDataset, get_worker_info
 from ..errors import InputError
 from ..features.scaling import ColumnScaling, Kind, ScalingPlan
 from ..filters import Filter, memory_bytes
+from ..manyfiles import Files
 from .rows import Cluster, Rows
+from .shards import Jagged, Shards, as_batch
 
-__all__ = ("ColumnScaling", "RootBatches", "ScalingPlan")
+__all__ = ("ColumnScaling", "EventBatches", "RootBatches", "ScalingPlan")
 
 FloatArray = NDArray[np.float64]
 
 
 def __dir__() -> tuple[str, ...]:
     return __all__
+
+
+class EventBatches(IterableDataset[dict[str, torch.Tensor]]):
+    """Batches of entries of archives.
+
+    Give it to ``DataLoader(batches, batch_size=None, num_workers=...)``, or iterate over it. Workers share the clusters
+    of all archives among them, so that no entry comes twice; more workers than clusters are idle.
+
+    Parameters
+    ----------
+    files
+        Archives, as for `hepbaler.iterate`: paths, globs, URLs, ``"events.root.hbal:Events"``; one or several.
+    filter_name
+        Branches to take, as in uproot. No other column is decoded, unless a model needs it for these.
+    batch_size
+        Entries of a batch; the last one of each worker may have fewer.
+    jagged
+        How lists become tensors. ``"pad"``: shape ``(batch_size, longest, ...)``; a number: cut or filled up to this
+        length; ``"flat"``: the values of all entries one after the other. ``batch["NAME@counts"]`` has the number of
+        values of each entry, so that ``torch.arange(length) < counts[:, None]`` says where there are any.
+    padding
+        What lists are filled up with.
+    drop_last
+        Leave that last batch out.
+    shuffle
+        Whether clusters, and entries inside a buffer, come in random order.
+    buffer_entries
+        Entries among which is shuffled; more of them mix better.
+    seed
+        Of the order. The same seed, epoch and number of workers give the same batches.
+    share
+        ``(i, n)``: give the i-th of n parts of the clusters, for training on several machines or GPUs.
+
+    Raises
+    ------
+    InputError
+        If there is no such archive, or a branch holds anything but numbers and lists of them.
+    ColumnNotFound
+        If no branch is chosen, or an archive lacks one.
+
+    Examples
+    --------
+    >>> batches = EventBatches("ttbar_*.root.hbal", filter_name=["MET_pt", "Jet_pt"], jagged=6)  # doctest: +SKIP
+    >>> for batch in batches:  # doctest: +SKIP
+    ...     loss = model(batch["MET_pt"], batch["Jet_pt"])  # shapes (n,) and (n, 6)
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        *,
+        filter_name: Filter = None,
+        batch_size: int = 1024,
+        jagged: Jagged = "pad",
+        padding: float = 0.0,
+        drop_last: bool = False,
+        shuffle: bool = True,
+        buffer_entries: int = 1 << 16,
+        seed: int = 0,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
+        super().__init__()
+        for name, value in (("batch_size", batch_size), ("buffer_entries", buffer_entries)):
+            if value < 1:
+                msg = f"{name} should be at least 1, not {value}"
+                raise InputError(msg)
+        if jagged not in ("flat", "pad") and (not isinstance(jagged, int) or jagged < 1):
+            msg = f"jagged should be 'pad', 'flat' or a length of at least 1, not {jagged!r}"
+            raise InputError(msg)
+        if not 0 <= share[0] < share[1]:
+            msg = f"share should be (i, n) with 0 <= i < n, not {share!r}"
+            raise InputError(msg)
+        self._shards = Shards.find(files, filter_name)
+        self._batch_size = batch_size
+        self._jagged: Jagged = jagged
+        self._padding = padding
+        self._drop_last = drop_last
+        self._shuffle = shuffle
+        self._buffer_entries = buffer_entries
+        self._seed = seed
+        self._share = share
+        self._epoch = 0
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """Names of the branches in a batch."""
+        return self._shards.branches
+
+    @property
+    def num_entries(self) -> int:
+        """Entries of all archives."""
+        return self._shards.num_entries
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters in all archives: what workers share."""
+        return len(self._shards.shards)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose another order for the next iteration, as torch's ``DistributedSampler`` does it."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        worker = get_worker_info()
+        number, n_workers = (worker.id, worker.num_workers) if worker is not None else (0, 1)
+        order = np.arange(self.n_clusters)
+        rng = None
+        if self._shuffle:
+            # All workers must agree on this order to share it out.
+            order = np.random.default_rng([self._seed, self._epoch]).permutation(order)
+            rng = np.random.default_rng([self._seed, self._epoch, *self._share, number + 1])
+        mine = order[self._share[0] :: self._share[1]][number::n_workers]
+        for entries in self._shards.batches(self._batch_size, mine, rng, self._buffer_entries):
+            if len(entries) == self._batch_size or not self._drop_last:
+                batch = as_batch(entries, self._jagged, self._padding)
+                # copied, since two branches may share memory
+                yield {name: torch.tensor(values) for name, values in batch.items()}
+
+    def __repr__(self) -> str:
+        return f"<EventBatches of {self.num_entries} entries in {self.n_clusters} clusters: {', '.join(self.branches)}>"
 
 
 class RootBatches(IterableDataset[torch.Tensor]):
