@@ -16,7 +16,10 @@ from hepbaler.cli import main
 from hepbaler.errors import ColumnNotFound, InputError, OutputError
 from hepbaler.skimming.selection import cuts_of
 
-LEARNED = Path(__file__).parents[1] / "golden" / "v1" / "archive_learned.hbal"
+GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
+LEARNED = GOLDEN / "archive_learned.hbal"
+# Its particles see their mothers, its jets the nearest particle.
+ROWS = GOLDEN / "archive_rows.hbal"
 CUT = "nJet >= 3 and any(Jet_pt > 40)"
 
 
@@ -78,6 +81,77 @@ def test_models_stay_in_use_and_lose_what_is_dropped(tmp_path):
     with hepbaler.open(tmp_path / "few.hbal") as archive:
         assert not archive["Events"].header.models
         assert ak.array_equal(archive["Events"].arrays(), whole[whole["nJet"] > 12], equal_nan=True)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return arrays_of(ROWS)
+
+
+def codes(path):
+    """Columns that models code, by the table; whether the model sees earlier rows, and nearest ones."""
+    with hepbaler.open(path) as archive:
+        header = archive["Events"].header
+    return {
+        header.schema.tables[model.table].name: (set(model.columns), model.lineage is not None, len(model.nearest))
+        for model in header.models
+    }
+
+
+ALL_PARTICLES = {"GenPart_pt", "GenPart_eta", "GenPart_phi", "GenPart_mass"}
+
+
+@pytest.mark.parametrize(
+    ("drop", "particles", "jets"),
+    [
+        ((), ALL_PARTICLES, 6),
+        (("GenJet_*",), ALL_PARTICLES, 0),
+        # The nearest particle was found by this, and is known without it.
+        (("GenJet_phi",), ALL_PARTICLES, 5),
+        (("GenPart_genPartIdxMother",), set(), 0),
+    ],
+)
+def test_rows_still_see_their_mothers_and_the_nearest(tmp_path, rows, drop, particles, jets):
+    whole = rows
+    report = hepbaler.skim(ROWS, tmp_path / "out.hbal", cut="nGenJet >= 4", drop=drop)
+    part = arrays_of(tmp_path / "out.hbal")
+    assert ak.array_equal(part, whole[whole["nGenJet"] >= 4][part.fields], equal_nan=True)
+    found = codes(tmp_path / "out.hbal")
+    assert (found["GenPart"][:2] if particles else found.get("GenPart")) == ((particles, True) if particles else None)
+    assert len(found.get("GenJet", ((),))[0]) == jets
+    if jets:
+        assert found["GenJet"][2] == 1
+    told = {model.table: model for model in report.models}
+    assert set(told["GenPart"].columns) == particles
+    for model in told.values():
+        assert bool(model.plain) == bool(model.reason)
+        assert not set(model.plain) & set(model.columns)
+    if not particles:
+        assert drop[0] in told["GenPart"].reason
+
+
+def test_what_was_learned_stays_small(tmp_path, rows):
+    hepbaler.skim(ROWS, tmp_path / "out.hbal", cut="nGenJet >= 4")
+    with hepbaler.open(tmp_path / "out.hbal") as archive:
+        left = archive["Events"].num_entries / 3000
+    assert (tmp_path / "out.hbal").stat().st_size < (left + 0.02) * ROWS.stat().st_size
+    # A page alone, and a second skim of what was skimmed.
+    report = hepbaler.skim(tmp_path / "out.hbal", tmp_path / "twice.hbal", cut="nGenJet >= 6")
+    whole = rows
+    assert ak.array_equal(arrays_of(tmp_path / "twice.hbal"), whole[whole["nGenJet"] >= 6], equal_nan=True)
+    assert [len(model.columns) for model in report.models] == [4, 6]
+    with hepbaler.open(tmp_path / "twice.hbal") as archive:
+        alone = archive["Events"]["GenJet_mass"].array(entry_start=10, entry_stop=20)
+    assert ak.array_equal(alone, whole[whole["nGenJet"] >= 6]["GenJet_mass"][10:20])
+
+
+def test_the_command_says_what_became_of_models(tmp_path, capsys):
+    out = tmp_path / "out.hbal"
+    assert main(["skim", str(ROWS), "-o", str(out), "--cut", "nGenJet >= 4", "--drop", "GenJet_mass"]) == 0
+    shown = capsys.readouterr().out
+    assert "2 models in use as before, for 7 columns" in shown
+    assert "coded plainly now: 2 columns of the model of GenJet, tree Events" in shown
+    assert "is not kept: GenJet_mass" in shown
 
 
 def test_root_files_come_out_of_both(archive_path, nano_file, tmp_path):

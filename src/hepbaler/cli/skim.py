@@ -8,10 +8,12 @@ import click
 
 from .options import CONTEXT, force_option, jobs_option, json_option, selection_options, talk_options
 from .progress import progress_bar
-from .tables import bytes_text, print_json, print_lines, print_table, warn
+from .tables import bytes_text, plural, print_json, print_lines, print_table, warn
 
 if TYPE_CHECKING:
-    from ..skimming import SkimReport
+    from collections.abc import Sequence
+
+    from ..skimming import SkimmedModel, SkimReport
 
 __all__ = ("skim",)
 
@@ -93,6 +95,7 @@ def _print_skimmed(report: SkimReport) -> None:
             rows.append((text, f"{n:,}", _percent(n, last), _percent(n, before)))
             last = n
         print_table(f"cuts on {report.cut_tree}", ("cut", "pass", "of those before", "of all"), rows)
+    _print_models(report.models)
     for tree in report.written:
         for difference in tree.missing:
             warn(f"{tree.path}: {difference}")
@@ -101,6 +104,17 @@ def _print_skimmed(report: SkimReport) -> None:
     print_lines(f"note: {note}" for note in report.notes)
     print_lines(f"left out: {item}" for item in report.left_out)
     print_lines([f"{bytes_text(report.source_bytes)} -> {bytes_text(report.target_bytes)}"])
+
+
+def _print_models(models: Sequence[SkimmedModel]) -> None:
+    kept = [model for model in models if model.columns]
+    if kept:
+        columns = sum(len(model.columns) for model in kept)
+        print_lines([f"{plural(len(kept), 'model')} in use as before, for {plural(columns, 'column')}"])
+    for model in models:
+        if model.plain:
+            what = plural(len(model.plain), "column") + " of" if model.columns else "all of"
+            print_lines([f"coded plainly now: {what} the model of {model.table}, tree {model.tree}: {model.reason}"])
 
 
 def _percent(part: int, whole: int) -> str:

@@ -10,9 +10,10 @@
 
 from __future__ import annotations
 
-from .running import SkimmedTree, SkimReport, skim
+from .reports import SkimmedModel, SkimmedTree, SkimReport
+from .running import skim
 
-__all__ = ("SkimReport", "SkimmedTree", "skim")
+__all__ = ("SkimReport", "SkimmedModel", "SkimmedTree", "skim")
 
 
 def __dir__() -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,19 +18,24 @@ from ..coding.learned import LearnedCoder
 from ..coding.learned_bytes import coder_from_bytes, coder_to_bytes
 from ..decoding import ClusterDecoder
 from ..encoding import ClusterEncoder, ModelInUse, to_integers
-from ..header import TreeHeader
+from ..header import ModelEntry, TreeHeader
 from ..layouts import RowMasks
+from ..nearest import place_name
 from ..pipeline import CLUSTER_BYTES
 from ..segments import Segment
 from ..tree import Tree
 from .choosing import Chosen
 from .gathering import Gathered
 from .narrowing import narrow_header
+from .reports import SkimmedModel
 
 __all__ = ("rewrite_tree",)
 
 Array = NDArray[Any]
 IntArray = NDArray[np.int64]
+
+# Columns that a reason names.
+_MOST_NAMES = 5
 
 
 def __dir__() -> tuple[str, ...]:
@@ -46,7 +51,7 @@ def rewrite_tree(
     assembly: Assembly,
     executor: Executor,
     progress: Callable[[int], None] | None = None,
-) -> None:
+) -> tuple[SkimmedModel, ...]:
     """Write the chosen entries of some branches.
 
     Parameters
@@ -63,8 +68,13 @@ def rewrite_tree(
         The new archive.
     progress
         Called with the number of entries done.
+
+    Returns
+    -------
+    What became of the models.
     """
     first = 0
+    told: dict[SkimmedModel, None] = {}
     empty: TreeHeader | None = None
     for segment in tree.segments:
         part = _Part(archive, segment, names, executor)
@@ -74,18 +84,34 @@ def rewrite_tree(
         if not sum(chosen.passing[cluster] for cluster in clusters):
             continue
         part.write(clusters, chosen, number, assembly, progress)
+        told |= dict.fromkeys(part.told)
     if not assembly.segments(number) and empty is not None:
         assembly.begin(number, replace(empty, models=()))
+    return tuple(told)
 
 
 @dataclass(frozen=True)
 class _Model:
-    """A model of the segment as far as it is used."""
+    """A model of the segment as far as it is used.
+
+    Attributes
+    ----------
+    old
+        Its number in the segment.
+    parents
+        The way from an entry to the rows of its table.
+    hidden
+        What its pages hold beside columns, rows of its table all: their names in the segment.
+    places
+        Those of them with places of nearest rows, by the table in the new header.
+    """
 
     old: int
     coder: LearnedCoder
     content: bytes
     parents: tuple[tuple[Any, ...], ...]
+    hidden: tuple[str, ...]
+    places: Mapping[int, str]
 
 
 class _Part:
@@ -97,13 +123,32 @@ class _Part:
         self._executor = executor
         sections = [archive.reader.section(entry.section) for entry in segment.header.models]
         coders = [coder_from_bytes(section) for section in sections]
-        self.header, parts = narrow_header(segment.header, coders, names)
+        self.header, models = narrow_header(segment.header, coders, names)
         way = {column.key: column.parents for column in self.header.schema.columns}
-        self._models = [
-            _Model(old, coder, sections[old] if coder is coders[old] else coder_to_bytes(coder), way[coder.names[0]])
-            for old, coder in parts
-        ]
-        self._latents: dict[int, IntArray] = {}
+        self._models: list[_Model] = []
+        self.told: list[SkimmedModel] = []
+        for model in models:
+            table = segment.header.schema.tables[segment.header.models[model.number].table].name
+            coded = () if model.coder is None else model.coder.names
+            reason = f"what {_some(model.plain)} would be predicted from is not kept: {_some(model.missing)}"
+            self.told.append(
+                SkimmedModel(segment.header.schema.path, table, coded, model.plain, reason if model.plain else "")
+            )
+            if model.coder is not None:
+                whole = model.coder is coders[model.number]
+                places = {new: place_name(model.number, old) for old, new in model.places}
+                latents = (f"@latents/{model.number}",) if model.coder.n_latent else ()
+                self._models.append(
+                    _Model(
+                        model.number,
+                        model.coder,
+                        sections[model.number] if whole else coder_to_bytes(model.coder),
+                        way[model.coder.names[0]],
+                        (*latents, *places.values()),
+                        places,
+                    )
+                )
+        self._hidden: dict[str, IntArray] = {}
 
     def write(
         self,
@@ -145,7 +190,7 @@ class _Part:
         decoder = ClusterDecoder(self._segment.header, self._archive.reader, self._segment.number)
         described = self.header.schema.columns
         gathered = Gathered(described)
-        latents: dict[int, list[IntArray]] = {model.old: [] for model in self._models if model.coder.n_latent}
+        hidden: dict[str, list[IntArray]] = {name: [] for model in self._models for name in model.hidden}
         for inside, cluster in enumerate(clusters):
             if chosen.passing[cluster]:
                 mask = chosen.mask(cluster)
@@ -153,21 +198,24 @@ class _Part:
                 gathered.add(columns, mask)
                 masks = RowMasks(columns, mask)
                 for model in self._models:
-                    if model.coder.n_latent:
-                        latents[model.old].append(self._latents_of(model, inside)[masks.of(model.parents)])
+                    for name in model.hidden:
+                        hidden[name].append(self._decoded(model, name, inside)[masks.of(model.parents)])
             if progress is not None:
                 progress(chosen.ranges[cluster][1])
             if gathered.n_bytes >= CLUSTER_BYTES or (gathered.n_entries and inside == len(clusters) - 1):
-                self._latents = {old: np.concatenate(pieces) for old, pieces in latents.items()}
-                latents = {old: [] for old in latents}
+                self._hidden = {name: np.concatenate(pieces) for name, pieces in hidden.items()}
+                hidden = {name: [] for name in hidden}
                 yield gathered.take()
 
-    def _latents_of(self, model: _Model, cluster: int) -> IntArray:
+    def _decoded(self, model: _Model, name: str, cluster: int) -> IntArray:
+        """What a page of a model holds beside columns."""
         header = self._segment.header
         n_rows = header.rows[header.models[model.old].table][cluster]
-        slot = header.slots()[f"@latents/{model.old}"]
-        page = self._archive.reader.pages(self._segment.number, [(cluster, slot)])[0]
-        return model.coder.decode_latents(page, n_rows) if n_rows else np.zeros((0, model.coder.n_latent), np.int64)
+        latents = name not in model.places.values()
+        if not n_rows:
+            return np.zeros((0, model.coder.n_latent) if latents else 0, np.int64)
+        page = self._archive.reader.pages(self._segment.number, [(cluster, header.slots()[name])])[0]
+        return model.coder.decode_latents(page, n_rows) if latents else plain.decode(page, n_rows)
 
     def _strict(self) -> TreeHeader:
         """The header under which no value may move at all: what was rounded once is not rounded again."""
@@ -176,10 +224,14 @@ class _Part:
 
     def _encoder(self, codecs: Mapping[str, tuple[plain.Codec, ...]]) -> ClusterEncoder:
         models = [
-            ModelInUse(model.coder, lambda _, old=model.old: self._latents.get(old))  # type: ignore[misc]
+            _ModelAsItWas(
+                model.coder,
+                lambda _, old=model.old: self._hidden.get(f"@latents/{old}"),  # type: ignore[misc]
+                places=lambda names=model.places: {table: self._hidden[name] for table, name in names.items()},  # type: ignore[misc]
+            )
             for model in self._models
         ]
-        return ClusterEncoder(self._strict(), models, codecs, self._executor)
+        return _Encoder(self._strict(), models, codecs, self._executor)
 
     def _codecs(self, columns: Mapping[str, Array]) -> dict[str, tuple[plain.Codec, ...]]:
         header = self._strict()
@@ -209,8 +261,48 @@ class _Part:
         paying = []
         for i, (entry, model) in enumerate(zip(self.header.models, self._models, strict=True)):
             saved = sum(len(plainly[slots[key]]) - len(learned[slots[key]]) for key in entry.columns)
-            saved -= len(learned[slots[f"@latents/{i}"]])
+            saved -= sum(len(learned[slots[name]]) for name in self.header.hidden(i))
             if saved * expected > len(model.content) * n_entries:
                 paying.append(i)
+            else:
+                self._tell_dropped(entry, len(model.content), saved * expected // n_entries)
         self.header = replace(self.header, models=tuple(self.header.models[i] for i in paying))
         self._models = [self._models[i] for i in paying]
+
+    def _tell_dropped(self, entry: ModelEntry, weights: int, saved: int) -> None:
+        table = self.header.schema.tables[entry.table].name
+        about = f"about {saved:,} of its {weights:,} bytes" if saved > 0 else f"none of its {weights:,} bytes"
+        reason = f"of the entries that are left it would save {about}"
+        self.told = [
+            SkimmedModel(one.tree, table, (), (*one.columns, *one.plain), "; ".join(filter(None, (reason, one.reason))))
+            if one.columns == entry.columns
+            else one
+            for one in self.told
+        ]
+
+
+def _some(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - _MOST_NAMES} more" if len(keys) > _MOST_NAMES else ""
+    return ", ".join(keys[:_MOST_NAMES]) + more
+
+
+@dataclass(frozen=True)
+class _ModelAsItWas(ModelInUse):
+    """A model whose rows look where they looked before.
+
+    Attributes
+    ----------
+    places
+        Gives the places of nearest rows in other tables, by table. Whole entries go, so they stay right.
+    """
+
+    places: Callable[[], Mapping[int, IntArray]] = dict
+
+
+class _Encoder(ClusterEncoder):
+    """Nearest rows are not looked for again: the columns by which they were found may be gone."""
+
+    def _places(self, entry: ModelEntry, model: ModelInUse, column: Callable[[str], IntArray]) -> dict[int, IntArray]:
+        if isinstance(model, _ModelAsItWas):
+            return dict(model.places())
+        return super()._places(entry, model, column)

@@ -3,24 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..coding.learned import LearnedCoder
 from ..features.hints import LinearHint
 from ..header import ModelEntry, TreeHeader
 from ..layouts import columns_of
+from ..lineage import SIBLING, Lineage
 from ..table import Column, Table
 
-__all__ = ("narrow_header", "part_of_coder")
+__all__ = ("NarrowModel", "narrow_header", "part_of_coder")
 
 
 def __dir__() -> tuple[str, ...]:
     return __all__
 
 
+@dataclass(frozen=True)
+class NarrowModel:
+    """A model as far as it is kept.
+
+    Attributes
+    ----------
+    number
+        Of the model in the old header.
+    coder
+        Of the columns that are left to it; None if there are none.
+    places
+        For each table in which it looks for the nearest row, its number in the old header and in the new one.
+    plain
+        Keys of columns that are kept, but no longer coded by it.
+    missing
+        Keys of the columns that are gone and without which it cannot code these.
+    """
+
+    number: int
+    coder: LearnedCoder | None
+    places: tuple[tuple[int, int], ...]
+    plain: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
 def narrow_header(
     header: TreeHeader, coders: Sequence[LearnedCoder], names: Collection[str]
-) -> tuple[TreeHeader, list[tuple[int, LearnedCoder]]]:
+) -> tuple[TreeHeader, list[NarrowModel]]:
     """The header for the branches of these names, without entries.
 
     Parameters
@@ -36,13 +62,12 @@ def narrow_header(
     -------
     header
         Its models are those that still code something, with the columns and inputs that are left.
-    coders
-        For each of these models its number in the old header, and its coder.
+    models
+        What became of each old model of which a column is kept. Those with a coder are the new header's, in its order.
     """
     schema = header.schema
     branches = tuple(branch for branch in schema.branches if branch.name in names)
     columns = tuple(column for branch in branches for column in columns_of(branch))
-    kept = {column.key for column in columns}
     same_as = _same_as(header, columns)
     tables, moved = _tables(header, columns, same_as)
     before = {column.key: schema.same_as.get(column.key, column.key) for column in columns}
@@ -51,25 +76,66 @@ def narrow_header(
     constants = {key: header.constants[before[key]] for key in stored if before[key] in header.constants}
     # What took the place of a column that is gone has its values, but not its name.
     paged = {key for key in stored if key not in constants and before[key] == key}
-    models: list[ModelEntry] = []
-    parts: list[tuple[int, LearnedCoder]] = []
+    entries: list[ModelEntry] = []
+    models: list[NarrowModel] = []
     for number, (entry, coder) in enumerate(zip(header.models, coders, strict=True)):
-        if entry != ModelEntry(entry.section, entry.table, entry.columns, entry.context):
-            # It sees more than columns and context; what that needs is not known here.
-            continue
-        context = tuple(
-            one for one in entry.context if {one.column, one.index or one.column} <= paged and one.column in kept
-        )
-        own = {"@index", "@counts"} | {one.name for one in context}
-        part = part_of_coder(coder, paged, paged | own)
-        if part is None:
-            continue
-        used = tuple(one for one in context if one.name in part.inputs)
-        models.append(replace(entry, table=moved[entry.table], columns=part.names, context=used))
-        parts.append((number, part))
+        context = tuple(one for one in entry.context if {one.column, one.index or one.column} <= paged)
+        from_rows = _from_rows(entry.lineage, paged)
+        given = {"@index", "@counts"} | {one.name for one in context} | from_rows
+        part = part_of_coder(coder, paged, paged | given)
+        coded = () if part is None else part.names
+        plain = tuple(key for key in entry.columns if key in paged and key not in coded)
+        missing = _missing(entry, coder, plain, paged, given)
+        places: tuple[tuple[int, int], ...] = ()
+        if part is not None:
+            used = tuple(one for one in context if one.name in part.inputs)
+            looked_at = {one.target(schema.tables).index for one in used if one.kind == "nearest"}
+            places = tuple((table, moved[table]) for table in entry.nearest if table in looked_at)
+            entries.append(
+                replace(
+                    entry,
+                    table=moved[entry.table],
+                    columns=part.names,
+                    context=used,
+                    lineage=entry.lineage.only(part.inputs) if entry.lineage is not None else None,
+                    nearest=tuple(new for _, new in places),
+                )
+            )
+        if coded or plain:
+            models.append(NarrowModel(number, part, places, plain, missing))
     schema = replace(schema, num_entries=0, branches=branches, columns=columns, tables=tables, same_as=same_as)
     rows: tuple[tuple[int, ...], ...] = tuple(() for _ in tables)
-    return TreeHeader(schema, (0,), rows, choices, constants, tuple(models)), parts
+    return TreeHeader(schema, (0,), rows, choices, constants, tuple(entries)), models
+
+
+def _from_rows(lineage: Lineage | None, paged: Collection[str]) -> set[str]:
+    """Names of the inputs from earlier rows of the same list that can still be had."""
+    if lineage is None or lineage.index not in paged:
+        return set()
+    whole = all(key in paged for key in lineage.vector)
+    return {
+        name
+        for name, key in lineage.inputs.items()
+        if name == SIBLING or (key in paged if name.startswith("@mother/") else whole)
+    }
+
+
+def _missing(
+    entry: ModelEntry, coder: LearnedCoder, plain: Collection[str], paged: Collection[str], given: Collection[str]
+) -> tuple[str, ...]:
+    """Keys of the columns that are gone and that some columns of a coder need."""
+    behind: dict[str, tuple[str, ...]] = {
+        one.name: (one.column, one.index or one.column) for one in entry.context if one.name not in given
+    }
+    if entry.lineage is not None:
+        index, vector = entry.lineage.index, entry.lineage.vector
+        for name, key in entry.lineage.inputs.items():
+            if name not in given:
+                of = {"@mother": (key,), "@rest": vector}.get(name.partition("/")[0], ())
+                behind[name] = (index, *of)
+    pages, inputs = coder.needed(plain) if plain else ((), ())
+    keys = (key for name in (*inputs, *pages) for key in behind.get(name, (name,)))
+    return tuple(dict.fromkeys(key for key in keys if not key.startswith("@") and key not in paged))
 
 
 def part_of_coder(coder: LearnedCoder, names: Collection[str], inputs: Collection[str]) -> LearnedCoder | None:
@@ -87,7 +153,7 @@ def part_of_coder(coder: LearnedCoder, names: Collection[str], inputs: Collectio
             columns.append((slot, column))
     if not columns:
         return None
-    if len(columns) == len(coder.columns):
+    if len(columns) == len(coder.columns) and len(known) == first + len(columns):
         return coder
     seen = sorted({slot for _, column in columns for slot in column.slots if slot < first})
     slots = {slot: i for i, slot in enumerate([*seen, *(slot for slot, _ in columns)])}

@@ -1,4 +1,4 @@
-"""A ROOT file seen through a cut: what reads trees reads the chosen entries alone."""
+"""From a ROOT file: its trees seen through a cut, so that what reads trees reads the chosen entries alone."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import UnreadableBranches
 from ..layouts import columns_of, flatten, unflatten
-from ..reading import SourceTree
-from .choosing import Chosen
+from ..pipeline import CLUSTER_BYTES, cannot_carry
+from ..reading import Source, SourceTree
+from ..restoring import RootWriter
+from .choosing import Chosen, choose, tree_of_cuts
 from .gathering import Gathered
+from .job import Job
+from .reports import SkimReport
 
 if TYPE_CHECKING:
     import awkward as ak
 
-__all__ = ("chosen_entries",)
+__all__ = ("chosen_entries", "skim_root")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -67,3 +72,42 @@ class _ChosenReader:
         """In proportion to the entries."""
         total = self._tree.reader.uncompressed_bytes(names)
         return total * self._chosen.num_entries // max(self._tree.num_entries, 1)
+
+
+def skim_root(job: Job, opened: Source, rntuple: bool, compression: str, skip_unreadable: bool) -> SkimReport:
+    """From a ROOT file to a ROOT file; the arguments are those of `skim`."""
+    trees = {tree.path: tree for tree in opened.trees}
+    cut_tree = tree_of_cuts(job.cuts, {p: [b.name for b in t.branches] for p, t in trees.items()}, job.source, job.tree)
+    selected = opened.select(job.keep, job.drop) if job.keep or job.drop else opened.trees
+    objects, objects_left = opened.copy_objects()
+    left_out = [f"{left.name} ({left.classname}): {left.reason}" for left in objects_left]
+    left_out += [f"{t.path}:{one.name} ({one.typename}): {one.reason}" for t in selected for one in t.unreadable]
+    if left_out and not skip_unreadable:
+        raise UnreadableBranches(cannot_carry(job.source, left_out))
+    counts, written, flow = {}, [], None
+    with RootWriter(job.out, compression=compression, rntuple=rntuple) as writer:
+        if opened.objects:
+            writer.write_objects(objects)
+        for tree in selected:
+            seen = tree
+            if tree.path == cut_tree and job.cuts:
+                flow = _chosen_of_root(job, trees[tree.path])
+                seen = chosen_entries(tree, flow)
+            clusters = seen.clusters(CLUSTER_BYTES)
+            arrays = (seen.read(start, stop) for start, stop in clusters)
+            written.append(writer.write_tree(tree.path, tree.title, tree.branches, arrays, seen.num_entries))
+            counts[tree.path] = tree.num_entries, seen.num_entries, len(tree.branches)
+    return job.report(
+        opened.size, counts, cut_tree, flow, written=tuple(written), notes=opened.notes, left_out=tuple(left_out)
+    )
+
+
+def _chosen_of_root(job: Job, tree: SourceTree) -> Chosen:
+    return choose(
+        lambda names, start, stop: tree.read(start, stop, list(names)),
+        tree.clusters(CLUSTER_BYTES),
+        job.cuts,
+        [branch.name for branch in tree.branches],
+        (job.source, tree.path),
+        lambda done: job.tell("cut", done, tree.num_entries),
+    )

@@ -3,102 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..archive import Archive
 from ..archive import open as open_archive
 from ..assembling import Assembly, strange_sections
 from ..container import ContainerWriter, check_target
-from ..errors import InputError, NotHepbalerFile, OutputError, UnreadableBranches
+from ..errors import InputError, NotHepbalerFile, OutputError
 from ..layouts import columns_of, unflatten
-from ..pipeline import CLUSTER_BYTES, cannot_carry, writer_info
-from ..reading import Source, SourceTree, open_source
-from ..reading.failures import nearest
-from ..reading.tree import matching
+from ..pipeline import CLUSTER_BYTES, writer_info
+from ..reading import open_source
 from ..required import FEATURES
-from ..restoring import RootWriter, TreeReport
+from ..restoring import RootWriter
 from ..segments import SEGMENTS_FEATURE
 from ..table import Branch
 from ..tree import Tree
 from .archives import rewrite_tree
-from .choosing import Chosen, choose, tree_of_cuts
+from .choosing import Chosen, tree_of_cuts
 from .gathering import Gathered
-from .rootfiles import chosen_entries
-from .selection import Cut, cuts_of
+from .job import Job, Progress
+from .reports import SkimmedModel, SkimReport
+from .rootfiles import skim_root
+from .selection import cuts_of
 
 if TYPE_CHECKING:
     import awkward as ak
 
-__all__ = ("SkimReport", "SkimmedTree", "skim")
-
-Progress = Callable[[str, int, int], None]
+__all__ = ("skim",)
 
 
 def __dir__() -> tuple[str, ...]:
     return __all__
-
-
-@dataclass(frozen=True)
-class SkimmedTree:
-    """A tree of a skim.
-
-    Attributes
-    ----------
-    path
-        Directory and name.
-    before, after
-        Entries of the input, and of the result.
-    branches
-        Branches that were kept.
-    """
-
-    path: str
-    before: int
-    after: int
-    branches: int
-
-
-@dataclass(frozen=True)
-class SkimReport:
-    """What `skim` did.
-
-    Attributes
-    ----------
-    source, target
-        Paths.
-    source_bytes, target_bytes
-        Their sizes.
-    trees
-        One a tree.
-    cut_tree
-        Tree that the cuts are about; None without cuts.
-    flow
-        Each cut, and how many entries pass it and those before it.
-    written
-        For a ROOT file, how each tree was written and what differs.
-    notes, left_out
-        What the reader should know; what could not be carried.
-    """
-
-    source: str
-    target: str
-    source_bytes: int
-    target_bytes: int
-    trees: tuple[SkimmedTree, ...]
-    cut_tree: str | None
-    flow: tuple[tuple[str, int], ...]
-    written: tuple[TreeReport, ...] = ()
-    notes: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
 
 
 def skim(
@@ -166,7 +104,7 @@ def skim(
         msg = f"the output {out} is the input itself; choose another name with -o"
         raise OutputError(msg)
     check_target(out, overwrite=force)
-    job = _Job(os.fspath(source), out, cuts, tuple(keep), tuple(drop), tree, tell)
+    job = Job(os.fspath(source), out, cuts, tuple(keep), tuple(drop), tree, tell)
     try:
         archive = open_archive(source)
     except NotHepbalerFile:
@@ -177,90 +115,14 @@ def skim(
             )
             raise InputError(msg) from None
         with open_source(os.fspath(source)) as opened:
-            return _from_root(job, opened, rntuple, compression, skip_unreadable)
+            return skim_root(job, opened, rntuple, compression, skip_unreadable)
     with archive:
         if out.suffix == ".hbal":
             return _to_archive(job, archive, force, jobs)
         return _to_root(job, archive, rntuple, compression)
 
 
-@dataclass(frozen=True)
-class _Job:
-    source: str
-    out: Path
-    cuts: tuple[Cut, ...]
-    keep: tuple[str, ...]
-    drop: tuple[str, ...]
-    tree: str | None
-    tell: Progress
-
-    def chosen_of(self, trees: Mapping[str, Tree], cut_tree: str | None) -> dict[str, Chosen]:
-        """Chosen entries of each tree of an archive."""
-        out = {}
-        for path, tree in trees.items():
-            cuts = self.cuts if path == cut_tree else ()
-            ranges = list(pairwise(tree.common_entry_offsets()))
-            n = tree.num_entries
-            out[path] = choose(
-                tree.branch_arrays,
-                ranges,
-                cuts,
-                tree.keys(),
-                (self.source, path),
-                lambda done, n=n: self.tell("cut", done, n),  # type: ignore[misc]
-            )
-        return out
-
-    def branches_of(self, trees: Mapping[str, Sequence[Branch]]) -> dict[str, list[Branch]]:
-        """Branches of each tree that are kept; trees without any are left out."""
-        every = [branch.name for branches in trees.values() for branch in branches]
-        for pattern in self.keep:
-            if not matching([pattern], every):
-                msg = f"no branch in {self.source} matches {pattern!r}{nearest(pattern, every)}"
-                raise InputError(msg)
-        out = {}
-        for path, branches in trees.items():
-            names = [branch.name for branch in branches]
-            chosen = set(matching(self.keep, names) if self.keep else names).difference(matching(self.drop, names))
-            chosen |= {b.count_branch for b in branches if b.name in chosen and b.count_branch is not None}
-            kept = [branch for branch in branches if branch.name in chosen]
-            if kept or not branches:
-                out[path] = kept
-        if not any(out.values()):
-            msg = f"--keep and --drop leave no branch of {self.source}"
-            raise InputError(msg)
-        return out
-
-    def note(self, cut_tree: str | None, before: int, chosen: Chosen | None) -> str:
-        """What an archive says of its skim."""
-        what = [f"cut {' and '.join(f'({cut.text})' for cut in self.cuts)}"] if self.cuts else []
-        what += [f"keep {' '.join(self.keep)}"] if self.keep else []
-        what += [f"drop {' '.join(self.drop)}"] if self.drop else []
-        left = f"; {chosen.num_entries} of {before} entries of tree {cut_tree!r} are left" if chosen else ""
-        return f"skimmed ({', '.join(what) or 'all'}){left}; bounds hold against the original values"
-
-    def report(
-        self,
-        source_bytes: int,
-        counts: Mapping[str, tuple[int, int, int]],
-        cut_tree: str | None,
-        chosen: Chosen | None,
-        **more: Any,
-    ) -> SkimReport:
-        flow = chosen.flow if chosen is not None else ()
-        return SkimReport(
-            self.source,
-            str(self.out),
-            source_bytes,
-            self.out.stat().st_size,
-            tuple(SkimmedTree(path, *count) for path, count in counts.items()),
-            cut_tree if self.cuts else None,
-            tuple((one.text, n) for one, n in zip(self.cuts, flow, strict=True)) if self.cuts else (),
-            **more,
-        )
-
-
-def _to_archive(job: _Job, archive: Archive, force: bool, jobs: int | None) -> SkimReport:
+def _to_archive(job: Job, archive: Archive, force: bool, jobs: int | None) -> SkimReport:
     meta = archive.meta
     strange = strange_sections(archive)
     # Rows that left would change what the errors of latent mode were measured on.
@@ -277,6 +139,7 @@ def _to_archive(job: _Job, archive: Archive, force: bool, jobs: int | None) -> S
     kept = job.branches_of({path: tree.header.schema.branches for path, tree in trees.items()})
     cut_tree = tree_of_cuts(job.cuts, {path: tree.keys() for path, tree in trees.items()}, job.source, job.tree)
     chosen = job.chosen_of({path: trees[path] for path in kept}, cut_tree)
+    models: list[SkimmedModel] = []
     counts = {}
     with ContainerWriter(job.out, overwrite=force) as writer, ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
         assembly = Assembly(writer, len(kept))
@@ -288,7 +151,7 @@ def _to_archive(job: _Job, archive: Archive, force: bool, jobs: int | None) -> S
                         pass
             else:
                 names = [branch.name for branch in branches]
-                rewrite_tree(
+                models += rewrite_tree(
                     archive,
                     tree,
                     number,
@@ -318,10 +181,12 @@ def _to_archive(job: _Job, archive: Archive, force: bool, jobs: int | None) -> S
                 "notes": [*meta.get("notes", ()), note],
             }
         )
-    return job.report(archive.reader.size, counts, cut_tree, chosen.get(cut_tree or ""), notes=(note,))
+    return job.report(
+        archive.reader.size, counts, cut_tree, chosen.get(cut_tree or ""), models=tuple(models), notes=(note,)
+    )
 
 
-def _to_root(job: _Job, archive: Archive, rntuple: bool, compression: str) -> SkimReport:
+def _to_root(job: Job, archive: Archive, rntuple: bool, compression: str) -> SkimReport:
     trees = archive.trees
     kept = job.branches_of({path: tree.header.schema.branches for path, tree in trees.items()})
     cut_tree = tree_of_cuts(job.cuts, {path: tree.keys() for path, tree in trees.items()}, job.source, job.tree)
@@ -368,41 +233,3 @@ def _arrays(tree: Tree, branches: Sequence[Branch], chosen: Chosen, tell: Progre
         if gathered.n_bytes >= CLUSTER_BYTES or (gathered.n_entries and cluster == len(chosen.ranges) - 1):
             columns, n = gathered.take()
             yield {branch.name: unflatten(branch.layout, columns, n) for branch in branches}
-
-
-def _from_root(job: _Job, opened: Source, rntuple: bool, compression: str, skip_unreadable: bool) -> SkimReport:
-    trees = {tree.path: tree for tree in opened.trees}
-    cut_tree = tree_of_cuts(job.cuts, {p: [b.name for b in t.branches] for p, t in trees.items()}, job.source, job.tree)
-    selected = opened.select(job.keep, job.drop) if job.keep or job.drop else opened.trees
-    objects, objects_left = opened.copy_objects()
-    left_out = [f"{left.name} ({left.classname}): {left.reason}" for left in objects_left]
-    left_out += [f"{t.path}:{one.name} ({one.typename}): {one.reason}" for t in selected for one in t.unreadable]
-    if left_out and not skip_unreadable:
-        raise UnreadableBranches(cannot_carry(job.source, left_out))
-    counts, written, flow = {}, [], None
-    with RootWriter(job.out, compression=compression, rntuple=rntuple) as writer:
-        if opened.objects:
-            writer.write_objects(objects)
-        for tree in selected:
-            seen = tree
-            if tree.path == cut_tree and job.cuts:
-                flow = _chosen_of_root(job, trees[tree.path])
-                seen = chosen_entries(tree, flow)
-            clusters = seen.clusters(CLUSTER_BYTES)
-            arrays = (seen.read(start, stop) for start, stop in clusters)
-            written.append(writer.write_tree(tree.path, tree.title, tree.branches, arrays, seen.num_entries))
-            counts[tree.path] = tree.num_entries, seen.num_entries, len(tree.branches)
-    return job.report(
-        opened.size, counts, cut_tree, flow, written=tuple(written), notes=opened.notes, left_out=tuple(left_out)
-    )
-
-
-def _chosen_of_root(job: _Job, tree: SourceTree) -> Chosen:
-    return choose(
-        lambda names, start, stop: tree.read(start, stop, list(names)),
-        tree.clusters(CLUSTER_BYTES),
-        job.cuts,
-        [branch.name for branch in tree.branches],
-        (job.source, tree.path),
-        lambda done: job.tell("cut", done, tree.num_entries),
-    )
