@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,7 @@ from .version import __version__
 __all__ = (
     "CLUSTER_BYTES",
     "Progress",
+    "View",
     "archive_name",
     "cannot_carry",
     "compress",
@@ -45,6 +47,9 @@ __all__ = (
 )
 
 Progress = Callable[[str, int, int], None]
+# From the opened file and the trees to carry to what is carried in their place, and what the archive says of that: entries of
+# its settings, and notes.
+View = Callable[[Source, Sequence[SourceTree]], tuple[list[SourceTree], Mapping[str, Any], list[str]]]
 
 # One cluster as plain arrays: large enough for the coders, small enough to read for a look at a few entries.
 CLUSTER_BYTES = 16_000_000
@@ -74,6 +79,7 @@ def compress(
     force: bool = False,
     jobs: int | None = None,
     progress: Progress | None = None,
+    view: View | None = None,
 ) -> CompressReport:
     """Compress a ROOT file.
 
@@ -113,6 +119,8 @@ def compress(
         Threads; as many as there are cores by default.
     progress
         Called as ``(phase, done, total)`` with phases ``scan``, ``train``, ``write``.
+    view
+        Carry something else in place of the trees: `hepbaler.skim` gives those of their entries that pass a cut.
 
     Returns
     -------
@@ -139,7 +147,7 @@ def compress(
     if latent is not None:
         checked_family(latent)
     # Everything that decides what is written, so that whoever asks for the same again can tell.
-    asked = {
+    asked: dict[str, Any] = {
         "plan": plan,
         "latent": latent,
         "keep": tuple(keep),
@@ -163,6 +171,8 @@ def compress(
         left_out += [f"{left.name} ({left.classname}): {left.reason}" for left in objects_left]
         if left_out and not skip_unreadable:
             raise UnreadableBranches(cannot_carry(str(source), left_out))
+        trees, seen, told = view(opened, trees) if view is not None else (trees, {}, [])
+        asked |= seen
         if latent is not None:
             check_weights(latent, [branch.name for tree in trees for branch in tree.branches])
         given, unfit = _models_for(trees, model, fall_back=fall_back) if model is not None else ((), [])
@@ -171,7 +181,7 @@ def compress(
             ContainerWriter(out, overwrite=force) as writer,
             ThreadPoolExecutor(jobs) as executor,
         ):
-            total = _Totals(notes=unfit)
+            total = _Totals(notes=[*told, *unfit])
             headers = []
             sizes = [tree.uncompressed_bytes for tree in trees]
             for number, tree in enumerate(trees):
@@ -201,6 +211,7 @@ def compress(
                     "train_time": train_time,
                     "keep": list(keep),
                     "drop": list(drop),
+                    **seen,
                 },
                 "trees": [header.to_dict() for header in headers],
                 "objects": [

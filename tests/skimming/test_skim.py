@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hepbaler
+from hepbaler.bounds import Bound, Plan, Rule
 from hepbaler.cli import main
 from hepbaler.errors import ColumnNotFound, InputError, OutputError
 from hepbaler.skimming.selection import cuts_of
@@ -166,6 +167,75 @@ def test_root_files_come_out_of_both(archive_path, nano_file, tmp_path):
             assert len(back) == len(expected)
 
 
+def test_a_root_file_becomes_an_archive_in_one_step(nano_file, tmp_path):
+    out = tmp_path / "out.hbal"
+    keep = ["Jet_*", "MET_pt"]
+    plan = Plan((Rule("Jet_eta", Bound.parse("exact")),), Bound.parse("bits=8"))
+    report = hepbaler.skim(nano_file, out, cut=CUT, keep=keep, settings={"plan": plan, "use_model": False})
+    whole = uproot.open(nano_file)["Events"].arrays()
+    expected = whole[passing(whole)]
+    found = arrays_of(out)
+    assert found.fields == ["MET_pt", "nJet", *(name for name in whole.fields if name.startswith("Jet_"))]
+    assert len(found) == len(expected) == report.trees[0].after == report.flow[-1][1]
+    assert report.trees[0].before == len(whole)
+    assert report.compressed.entries == len(expected)
+    for name in found.fields:
+        truth, got = (np.asarray(ak.flatten(one[name], axis=None)) for one in (expected, found))
+        if truth.dtype.kind == "f":
+            with hepbaler.open(out) as archive:
+                choice = archive["Events"].header.choices[name]
+            assert choice.bound == (Bound.parse("exact") if name == "Jet_eta" else Bound.parse("bits=8"))
+            assert np.all(np.abs(truth.astype(float) - got) <= choice.bound.allowed(truth, choice.scale))
+        else:
+            assert np.array_equal(truth, got)
+        assert ak.array_equal(ak.num(expected["Jet_pt"]), ak.num(found["Jet_pt"]))
+    # As if the cut had been a file of its own.
+    hepbaler.skim(nano_file, tmp_path / "cut.root", cut=CUT, keep=keep)
+    hepbaler.compress(tmp_path / "cut.root", tmp_path / "cut.hbal", plan=plan, use_model=False)
+    assert ak.array_equal(arrays_of(tmp_path / "cut.hbal"), found)
+    with hepbaler.open(out) as archive:
+        assert CUT.split(" and ", maxsplit=1)[0] in archive.info()["notes"][0]
+        assert archive.meta["settings"]["skim"]["keep"] == keep
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_on_what_passes(tmp_path):
+    sample = Path(__file__).parents[2] / "examples" / "data" / "ttbar_sample.root"
+    out = tmp_path / "out.hbal"
+    command = ["skim", str(sample), "-o", str(out), "--cut", "nJet >= 6"]
+    command += ["--keep", "Jet_pt", "--keep", "GenJet_pt", "--keep", "Jet_genJetIdx"]
+    assert main([*command, "--train-steps", "20", "-q"]) == 0
+    whole = uproot.open(sample)["Events"].arrays(["nJet", "Jet_pt"])
+    kept = whole[whole["nJet"] >= 6]
+    with hepbaler.open(out) as archive:
+        assert archive["Events"].header.models
+        got = archive["Events"]["Jet_pt"].array()
+        choice = archive["Events"].header.choices["Jet_pt"]
+    truth = np.asarray(ak.flatten(kept["Jet_pt"]))
+    assert np.all(np.abs(truth.astype(float) - ak.flatten(got)) <= choice.bound.allowed(truth, choice.scale))
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "reason"),
+    [
+        ({"cut": "any(Jte_pt > 30)"}, ColumnNotFound, "nearest: 'Jet_pt'"),
+        ({"keep": ["Jte_*"]}, InputError, "matches 'Jte_"),
+        ({"settings": {"bits": 8}}, InputError, "'bits' is no setting of compression; there are plan, "),
+    ],
+)
+def test_nothing_is_left_of_a_root_file_that_cannot_be_skimmed(nano_file, tmp_path, more, error, reason):
+    with pytest.raises(error, match=reason):
+        hepbaler.skim(nano_file, tmp_path / "out.hbal", **({"settings": {"use_model": False}} | more))
+    assert not list(tmp_path.iterdir())
+
+
+def test_bounds_are_not_chosen_where_values_stay(archive_path, nano_file, tmp_path):
+    for source, out in ((archive_path, "out.hbal"), (archive_path, "out.root"), (nano_file, "out.root")):
+        with pytest.raises(InputError, match="here values stay as they are"):
+            hepbaler.skim(source, tmp_path / out, settings={"plan": Plan()})
+    assert not list(tmp_path.iterdir())
+
+
 def test_nothing_may_pass(archive_path, tmp_path):
     for name in ("none.hbal", "none.root"):
         report = hepbaler.skim(archive_path, tmp_path / name, cut="nJet > 1000")
@@ -248,8 +318,6 @@ def test_cuts_joined_by_and_are_counted_one_by_one():
 def test_outputs_are_what_their_names_say(archive_path, nano_file, tmp_path):
     with pytest.raises(OutputError, match="end in .hbal or .root"):
         hepbaler.skim(archive_path, tmp_path / "out")
-    with pytest.raises(InputError, match="is no archive: skim it to a ROOT file"):
-        hepbaler.skim(nano_file, tmp_path / "out.hbal")
     with pytest.raises(OutputError, match="the input itself"):
         hepbaler.skim(archive_path, archive_path, force=True)
     with pytest.raises(InputError, match="matches 'Jte_"):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "ARCHIVE",
+    "BOUND_KINDS",
     "CONTEXT",
     "BoundedCommand",
     "Session",

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import CONTEXT, force_option, jobs_option, json_option, selection_options, talk_options
+from .options import (
+    BOUND_KINDS,
+    CONTEXT,
+    BoundedCommand,
+    chosen_settings,
+    force_option,
+    jobs_option,
+    json_option,
+    refuse_pairs,
+    settings_options,
+    talk_options,
+)
 from .progress import progress_bar
+from .summary import print_compressed
 from .tables import bytes_text, plural, print_json, print_lines, print_table, warn
 
 if TYPE_CHECKING:
@@ -22,43 +34,62 @@ def __dir__() -> tuple[str, ...]:
     return __all__
 
 
-@click.command(context_settings=CONTEXT, short_help="Take some entries and branches.")
+@click.command(cls=BoundedCommand, context_settings=CONTEXT, short_help="Take some entries and branches.")
 @click.argument("source", metavar="INPUT")
 @click.option("-o", "--output", required=True, metavar="OUT", help="OUT.hbal or OUT.root.")
 @click.option("--cut", multiple=True, metavar="EXPRESSION", help="Keep entries that pass (repeatable).")
-@selection_options
 @click.option("--tree", metavar="TREE", help="The tree that the cut is about, where several have its branches.")
+@settings_options
+@click.option("--no-model", "use_model", flag_value=False, default=True, help="Train nothing; code plainly.")
+@click.option("--model", metavar="FILE", help="A file that 'hepbaler train' made.")
 @click.option("--rntuple", is_flag=True, help="Write RNTuples instead of TTrees.")
 @click.option(
     "--compression", default="zstd:5", show_default=True, metavar="NAME:LEVEL", help="Compression of a ROOT file."
 )
-@click.option("--skip-unreadable", is_flag=True, help="Leave out what cannot be carried, and name it.")
 @force_option
 @jobs_option("Threads to use (default: as many as there are cores).")
 @json_option
 @talk_options
+@click.pass_context
 def skim(
+    ctx: click.Context,
+    /,
     source: str,
     output: str,
     cut: tuple[str, ...],
-    keep: tuple[str, ...],
-    drop: tuple[str, ...],
     tree: str | None,
     rntuple: bool,
     compression: str,
-    skip_unreadable: bool,
     force: bool,
     jobs: int | None,
     as_json: bool,
+    **_settings: Any,
 ) -> None:
     """Write the entries of an archive or ROOT file that pass a cut, and the branches that are asked for.
 
     \b
       hepbaler skim events.root.hbal -o top.hbal --cut 'nJet >= 4 and any(Muon_pt > 30)' --keep 'Jet_*' --keep 'Muon_*'
       hepbaler skim events.root.hbal -o top.root --cut 'sum(Jet_pt > 30) >= 4 and 20 < MET_pt < 200'
+      hepbaler skim events.root -o top.hbal --cut 'nJet >= 4' --bits 8
 
-    A list becomes one number an entry by any, all, sum, min, max or count.
+    A list becomes one number an entry by any, all, sum, min, max or count. Bounds and training are for a ROOT file that
+    becomes an archive; between archives values stay as they are.
     """  # noqa: D301 - click reads the backspace
+    refuse_pairs(
+        ctx,
+        (
+            ("use_model", "model"),
+            ("use_model", "train_steps"),
+            ("use_model", "train_time"),
+            ("model", "train_steps"),
+            ("model", "train_time"),
+        ),
+    )
+    settings = chosen_settings(ctx) | {"model": ctx.params["model"], "use_model": ctx.params["use_model"]}
+    keep, drop, skip_unreadable = (settings.pop(name) for name in ("keep", "drop", "skip_unreadable"))
+    asked = {name for name in settings if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
+    asked |= {"plan"} if any(ctx.params[name] for name in ("plan_file", *BOUND_KINDS)) else set()
+
     from .. import skimming
 
     with progress_bar() as progress:
@@ -72,6 +103,7 @@ def skim(
             rntuple=rntuple,
             compression=compression,
             skip_unreadable=skip_unreadable,
+            settings={name: value for name, value in settings.items() if name in asked},
             force=force,
             jobs=jobs,
             progress=progress,
@@ -96,6 +128,9 @@ def _print_skimmed(report: SkimReport) -> None:
             last = n
         print_table(f"cuts on {report.cut_tree}", ("cut", "pass", "of those before", "of all"), rows)
     _print_models(report.models)
+    if report.compressed is not None:
+        print_compressed(report.compressed, selected=True)
+        return
     for tree in report.written:
         for difference in tree.missing:
             warn(f"{tree.path}: {difference}")

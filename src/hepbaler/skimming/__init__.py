@@ -5,7 +5,8 @@
     cuts --> selection.py --> choosing.py: which entries pass, a bit each; the cut flow
                                   |
     archive --> archives.py ------+--> archive: same grids, same models (narrowing.py)
-    archive, ROOT file -----------+--> ROOT file                                     (rootfiles.py)
+    archive, ROOT file -----------+--> ROOT file
+    ROOT file --> rootfiles.py ---+--> archive: `hepbaler.compress` of what passes
 """
 
 from __future__ import annotations

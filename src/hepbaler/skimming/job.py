@@ -83,6 +83,10 @@ class Job:
         left = f"; {chosen.num_entries} of {before} entries of tree {cut_tree!r} are left" if chosen else ""
         return f"skimmed ({', '.join(what) or 'all'}){left}; bounds hold against the original values"
 
+    def settings(self) -> dict[str, Any]:
+        """The same in the settings of an archive."""
+        return {"skim": {"cut": [one.text for one in self.cuts], "keep": list(self.keep), "drop": list(self.drop)}}
+
     def report(
         self,
         source_bytes: int,

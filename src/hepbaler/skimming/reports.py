@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..reports import CompressReport
 from ..restoring import TreeReport
 
 __all__ = ("SkimReport", "SkimmedModel", "SkimmedTree")
@@ -77,6 +78,8 @@ class SkimReport:
         For a ROOT file, how each tree was written and what differs.
     models
         From an archive to an archive, what became of the models.
+    compressed
+        From a ROOT file to an archive, what `hepbaler.compress` tells.
     notes, left_out
         What the reader should know; what could not be carried.
     """
@@ -90,9 +93,11 @@ class SkimReport:
     flow: tuple[tuple[str, int], ...]
     written: tuple[TreeReport, ...] = ()
     models: tuple[SkimmedModel, ...] = ()
+    compressed: CompressReport | None = None
     notes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
-        return asdict(self)
+        compressed = self.compressed.to_dict() if self.compressed is not None else None
+        return asdict(self) | {"compressed": compressed}

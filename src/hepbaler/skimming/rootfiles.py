@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import UnreadableBranches
 from ..layouts import columns_of, flatten, unflatten
-from ..pipeline import CLUSTER_BYTES, cannot_carry
+from ..pipeline import CLUSTER_BYTES, cannot_carry, compress
 from ..reading import Source, SourceTree
 from ..restoring import RootWriter
 from .choosing import Chosen, choose, tree_of_cuts
@@ -22,7 +22,7 @@ from .reports import SkimReport
 if TYPE_CHECKING:
     import awkward as ak
 
-__all__ = ("chosen_entries", "skim_root")
+__all__ = ("chosen_entries", "compress_root", "skim_root")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -99,6 +99,52 @@ def skim_root(job: Job, opened: Source, rntuple: bool, compression: str, skip_un
             counts[tree.path] = tree.num_entries, seen.num_entries, len(tree.branches)
     return job.report(
         opened.size, counts, cut_tree, flow, written=tuple(written), notes=opened.notes, left_out=tuple(left_out)
+    )
+
+
+def compress_root(
+    job: Job, settings: Mapping[str, Any], *, skip_unreadable: bool, force: bool, jobs: int | None
+) -> SkimReport:
+    """From a ROOT file to an archive, without another file between: `compress` sees the trees through the cut.
+
+    Parameters
+    ----------
+    settings
+        Arguments of `hepbaler.compress`.
+    """
+    counts: dict[str, tuple[int, int, int]] = {}
+    flow: Chosen | None = None
+    cut_tree: str | None = None
+
+    def view(opened: Source, trees: Sequence[SourceTree]) -> tuple[list[SourceTree], dict[str, Any], list[str]]:
+        nonlocal flow, cut_tree
+        whole = {tree.path: tree for tree in opened.trees}
+        names = {path: [branch.name for branch in tree.branches] for path, tree in whole.items()}
+        cut_tree = tree_of_cuts(job.cuts, names, job.source, job.tree)
+        out, before = [], 0
+        for tree in trees:
+            seen = tree
+            if tree.path == cut_tree and job.cuts:
+                flow, before = _chosen_of_root(job, whole[tree.path]), tree.num_entries
+                seen = chosen_entries(tree, flow)
+            counts[tree.path] = tree.num_entries, seen.num_entries, len(tree.branches)
+            out.append(seen)
+        return out, job.settings(), [job.note(cut_tree, before, flow)]
+
+    made = compress(
+        job.source,
+        job.out,
+        keep=job.keep,
+        drop=job.drop,
+        skip_unreadable=skip_unreadable,
+        force=force,
+        jobs=jobs,
+        progress=job.tell,
+        view=view,
+        **settings,
+    )
+    return job.report(
+        made.source_bytes, counts, cut_tree, flow, notes=made.notes, left_out=made.left_out, compressed=made
     )
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..archive import Archive
 from ..archive import open as open_archive
@@ -26,13 +26,16 @@ from .choosing import Chosen, tree_of_cuts
 from .gathering import Gathered
 from .job import Job, Progress
 from .reports import SkimmedModel, SkimReport
-from .rootfiles import skim_root
+from .rootfiles import compress_root, skim_root
 from .selection import cuts_of
 
 if TYPE_CHECKING:
     import awkward as ak
 
 __all__ = ("skim",)
+
+# Arguments of `hepbaler.compress` that decide how values are coded.
+_SETTINGS = ("plan", "latent", "model", "use_model", "preset", "train_steps", "train_time", "device", "seed")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -50,6 +53,7 @@ def skim(
     rntuple: bool = False,
     compression: str = "zstd:5",
     skip_unreadable: bool = False,
+    settings: Mapping[str, Any] | None = None,
     force: bool = False,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -57,14 +61,15 @@ def skim(
     """Write the entries that pass a cut, and the branches that globs choose.
 
     Values are those that the source gives, bit for bit. From an archive to an archive they stay on their grids, so the
-    bound under which they were compressed still holds against the original, and models stay in use without training.
+    bound under which they were compressed still holds against the original, and models stay in use without training. Only
+    from a ROOT file to an archive they are rounded, as `hepbaler.compress` does it.
 
     Parameters
     ----------
     source
         An archive or a ROOT file.
     target
-        What to write: ``.root`` is a ROOT file, ``.hbal`` an archive, which takes an archive as source.
+        What to write: ``.root`` is a ROOT file, ``.hbal`` an archive.
     cut
         A condition on entries, or several: ``"nJet >= 4 and any(Muon_pt > 30)"``.
     keep, drop
@@ -75,17 +80,20 @@ def skim(
         Of a ROOT file, as for `hepbaler.decompress`.
     skip_unreadable
         Leave out what cannot be carried instead of raising.
+    settings
+        How a ROOT file becomes an archive, as arguments of `hepbaler.compress`: ``plan``, ``latent``, ``model``, ``use_model``,
+        ``preset``, ``train_steps``, ``train_time``, ``device``, ``seed``.
     force
         Overwrite `target`.
     jobs
         Threads; as many as there are cores by default.
     progress
-        Called as ``(phase, done, total)`` with phases ``cut`` and ``write``.
+        Called as ``(phase, done, total)`` with phases ``cut`` and ``write``, and those of `hepbaler.compress`.
 
     Raises
     ------
     InputError
-        If the cut cannot be understood or computed, or a glob of `keep` matches no branch.
+        If the cut cannot be understood or computed, a glob of `keep` matches no branch, or `settings` are not for this.
     ColumnNotFound
         If the cut names a branch that no tree has.
     OutputError
@@ -109,17 +117,32 @@ def skim(
         archive = open_archive(source)
     except NotHepbalerFile:
         if out.suffix == ".hbal":
-            msg = (
-                f"{source} is no archive: skim it to a ROOT file, which 'hepbaler compress' turns into an archive, "
-                "or compress it first"
-            )
-            raise InputError(msg) from None
+            return compress_root(job, _known(settings), skip_unreadable=skip_unreadable, force=force, jobs=jobs)
+        _refuse(settings)
         with open_source(os.fspath(source)) as opened:
             return skim_root(job, opened, rntuple, compression, skip_unreadable)
+    _refuse(settings)
     with archive:
         if out.suffix == ".hbal":
             return _to_archive(job, archive, force, jobs)
         return _to_root(job, archive, rntuple, compression)
+
+
+def _known(settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    strange = [name for name in settings or {} if name not in _SETTINGS]
+    if strange:
+        msg = f"{strange[0]!r} is no setting of compression; there are {', '.join(_SETTINGS)}"
+        raise InputError(msg)
+    return dict(settings or {})
+
+
+def _refuse(settings: Mapping[str, Any] | None) -> None:
+    if settings:
+        msg = (
+            f"{', '.join(settings)}: bounds and models are chosen where a ROOT file becomes an archive; "
+            "here values stay as they are, so leave this out"
+        )
+        raise InputError(msg)
 
 
 def _to_archive(job: Job, archive: Archive, force: bool, jobs: int | None) -> SkimReport:
@@ -170,7 +193,7 @@ def _to_archive(job: Job, archive: Archive, force: bool, jobs: int | None) -> Sk
         words |= {SEGMENTS_FEATURE} if assembly.continued else set()
         settings = meta.get("settings")
         settings = dict(settings) if isinstance(settings, dict) else {}
-        settings |= {"skim": {"cut": [one.text for one in job.cuts], "keep": list(job.keep), "drop": list(job.drop)}}
+        settings |= job.settings()
         writer.finish(
             {key: meta[key] for key in ("kind", "source", "objects", "left_out") if key in meta}
             | {
