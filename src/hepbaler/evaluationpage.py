@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .analysis.columnplot import draw_column, draw_correlations
-from .analysis.page import figure_block, page, table_block
+from .analysis.page import figure_block, folded_block, page, table_block
 from .analysis.style import png_bytes, save_figure
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+    from .analysis.columns import ColumnFigures
     from .judging import Evaluation
 
 __all__ = ("figures", "save_figures", "write_page")
@@ -25,6 +28,7 @@ Progress = Callable[[str, int, int], None]
 
 # What a page shows of columns that nobody asked for by name.
 MAX_COLUMNS = 16
+MAX_PAIRS = 10
 
 
 def __dir__() -> tuple[str, ...]:
@@ -34,7 +38,7 @@ def __dir__() -> tuple[str, ...]:
 def figures(
     evaluation: Evaluation, max_columns: int = MAX_COLUMNS, progress: Progress | None = None
 ) -> Iterator[tuple[str, Figure]]:
-    """Draw the most suspicious columns that changed, and every correlation matrix.
+    """Draw the most suspicious columns that changed, and every correlation matrix that did.
 
     Parameters
     ----------
@@ -51,14 +55,15 @@ def figures(
         Name as of a file, without ending.
     """
     chosen = [column for column in evaluation.columns if column.changed and column.sampled][:max_columns]
-    total = len(chosen) + len(evaluation.correlations)
+    matrices = [(name, matrix) for name, matrix in evaluation.correlations.items() if matrix.difference.any()]
+    total = len(chosen) + len(matrices)
     several = len({tree for tree, _ in evaluation.tallies}) > 1
     for done, column in enumerate(chosen):
         name = f"{column.tree}_{column.column}" if several else column.column
         yield _file_name(name), draw_column(column, evaluation.tallies[column.tree, column.column])
         if progress is not None:
             progress("draw", done + 1, total)
-    for done, (collection, matrix) in enumerate(evaluation.correlations.items()):
+    for done, (collection, matrix) in enumerate(matrices):
         yield _file_name(f"correlations_{collection}"), draw_correlations(collection, matrix)
         if progress is not None:
             progress("draw", len(chosen) + done + 1, total)
@@ -107,12 +112,21 @@ def write_page(
     if evaluation.missing:
         blocks.append(f"<p>in one of the files only: {html.escape(', '.join(evaluation.missing))}</p>")
     if evaluation.cuts:
-        rows = [(c.cut, *(f"{n:,}" for n in (c.before, c.after, c.gained, c.lost)), "") for c in evaluation.cuts]
+        rows = [(c.cut, *(f"{n:,}" for n in (c.before, c.after, c.gained, c.lost))) for c in evaluation.cuts]
         blocks += [
-            "<h2>Cuts</h2>",
-            table_block(("cut", "before", "after", "gained", "lost", ""), rows, [False] * len(rows)),
+            "<h2>Objects that cross a cut</h2>",
+            table_block(("cut", "before", "after", "gained", "lost"), rows),
         ]
-    blocks += ["<h2>Columns</h2>", _columns(evaluation), "<h2>Figures</h2>"]
+    changed = [column for column in evaluation.columns if column.changed or column.remarks]
+    same = [column for column in evaluation.columns if not (column.changed or column.remarks)]
+    blocks.append("<h2>Columns</h2>")
+    if changed:
+        blocks.append(_columns(changed))
+    if same:
+        blocks.append(folded_block(f"{len(same)} columns are unchanged", _columns(same)))
+    if any(matrix.difference.any() for matrix in evaluation.correlations.values()):
+        blocks += ["<h2>Correlations that changed most</h2>", _correlations(evaluation)]
+    blocks.append("<h2>Figures</h2>")
     for name, figure in figures(evaluation, max_columns, progress):
         blocks.append(figure_block(png_bytes(figure), name))
         if target is not None:
@@ -120,18 +134,34 @@ def write_page(
     Path(path).write_text(page("hepbaler evaluate", blocks), encoding="utf-8")
 
 
-def _columns(evaluation: Evaluation) -> str:
-    head = ("column", "bound", "values", "changed", "largest error", "of bound", "bias", "RMS", "spread", "rel. 50 %",
-            "rel. 99 %", "KS", "Wasserstein", "comb from", "remarks")  # fmt: skip
+def _columns(columns: Sequence[ColumnFigures]) -> str:
+    head = ("column", "remarks", "bound", "values", "changed", "largest error", "of bound", "bias", "RMS", "spread",
+            "rel. 50 %", "rel. 99 %", "KS", "Wasser\u00adstein", "comb from")  # fmt: skip
     rows = []
-    for c in evaluation.columns:
+    for c in columns:
         share = "-" if c.largest_share is None else f"{c.largest_share:.3f}"
         numbers = (c.largest_error, share, c.bias, c.rms, c.spread, c.relative.get("0.5"), c.relative.get("0.99"),
                    c.ks, c.wasserstein)  # fmt: skip
         texts = (n if isinstance(n, str) else "-" if n is None else f"{n:.3g}" for n in numbers)
         comb = "-" if c.combing_bins is None else f"{c.combing_bins} bins"
-        rows.append((c.column, c.bound or "-", f"{c.values:,}", f"{c.changed:,}", *texts, comb, "; ".join(c.remarks)))
-    return table_block(head, rows, [bool(c.remarks) for c in evaluation.columns])
+        rows.append((c.column, "; ".join(c.remarks), c.bound or "-", f"{c.values:,}", f"{c.changed:,}", *texts, comb))
+    return table_block(head, rows, [bool(c.remarks) for c in columns], words=("remarks",))
+
+
+def _correlations(evaluation: Evaluation) -> str:
+    """The pairs of columns whose correlation changed most; all of them are in the figures."""
+    pairs = [
+        (abs(float(matrix.difference[i, j])), collection, matrix, int(i), int(j))
+        for collection, matrix in evaluation.correlations.items()
+        for i, j in zip(*np.triu_indices(len(matrix.columns), 1), strict=True)
+    ]
+    rows = [
+        (matrix.columns[i], matrix.columns[j], collection, *(f"{m[i, j]:+.4f}" for m in (matrix.before, matrix.after)),
+         f"{matrix.difference[i, j]:+.4f}")
+        for _, collection, matrix, i, j in sorted(pairs, key=lambda pair: -pair[0])[:MAX_PAIRS]
+    ]  # fmt: skip
+    head = ("column", "and", "of", "before", "after", "difference")
+    return table_block(head, rows, words=("and", "of"))
 
 
 def _file_name(name: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hepbaler.cli import main
 from hepbaler.errors import InputError
 from hepbaler.study import StudySettings, study, write_report
-from hepbaler.study.report import table_rows
+from hepbaler.study.tables import HEAD, column_rows, fit_sentence, table_rows
 
 SAMPLE = Path(__file__).resolve().parents[2] / "examples" / "data" / "ttbar_genjets_sample.root"
 
@@ -23,6 +23,7 @@ def settings():
         plain_bits=(3, 10),
         fits=("gauss-line",),
         replicas=5,
+        weights={"GenJet_p4_fM": 10.0},
         train_steps=60,
     )
 
@@ -35,8 +36,9 @@ def done(settings, tmp_path_factory):
 
 @pytest.mark.slow
 def test_every_variant_is_there_and_the_failing_one_is_named(done):
-    assert [one.name for one in done.variants] == ["sae", "no-such-model", "plain bits=3", "plain bits=10"]
-    sae, failing, coarse, fine = done.variants
+    names = ["sae", "no-such-model", "sae weighted", "no-such-model weighted", "plain bits=3", "plain bits=10"]
+    assert [one.name for one in done.variants] == names
+    sae, failing, _, _, coarse, fine = done.variants
     assert "no model 'no-such-model'" in failing.failed
     assert (sae.nominal_ratio, sae.kind) == (11 / 7, "latent")
     assert sae.float32_ratio > sae.nominal_ratio
@@ -45,25 +47,53 @@ def test_every_variant_is_there_and_the_failing_one_is_named(done):
     shift = fine.fits["gauss-line"]["shift"]
     assert abs(shift["mass"]) < 0.1 < sae.fits["gauss-line"]["peak"]["rms"]
     rows = table_rows(done, "gauss-line")
-    assert [row[0] for row in rows][:4] == ["original", "sae", "  as small: plain bits=3", "no-such-model"]
+    assert [row[0] for row in rows] == ["original", *names]
+    assert rows[1][HEAD.index("as small")] == "plain bits=3"
+    assert rows[2][HEAD.index("mass [GeV]")] == "failed"
+    assert fit_sentence(done, "gauss-line").endswith("of 4 autoencoders keep the mass within the statistical error of the original's fit")  # fmt: skip
 
 
 @pytest.mark.slow
-def test_what_is_finished_is_not_made_again(done, settings, monkeypatch):
-    monkeypatch.setattr("hepbaler.study.running.compress", lambda *_, **__: pytest.fail("made again"))
-    from dataclasses import replace
-
-    again = study(SAMPLE, done.folder, replace(settings, models=("sae",)))
-    assert again.variants == tuple(one for one in done.variants if one.failed is None)
+def test_what_a_weight_costs_is_shown(done):
+    sae, _, weighted, _, coarse, fine = done.variants
+    names = done.learned_columns()
+    assert len(names) == 11
+    assert "GenJet_p4_fM" in names
+    one, other = sae.relative_errors(names), weighted.relative_errors(names)
+    assert other["GenJet_p4_fM"] < 0.7 * one["GenJet_p4_fM"]
+    assert (
+        weighted.column_error(names) > sae.column_error(names) > coarse.column_error(names) > fine.column_error(names)
+    )
+    head, rows = column_rows(done)
+    assert head[0] == "variant"
+    assert "p4_fM" in head
+    assert [row[0] for row in rows] == ["sae", "sae weighted", "plain bits=3", "plain bits=10"]
 
 
 @pytest.mark.slow
 def test_the_report_has_table_and_figures(done):
     page = write_report(done).read_text()
-    assert page.count("data:image/png;base64,") == 2
+    # Bias against bytes, columns against mass, and the spectra of four variants.
+    assert page.count("data:image/png;base64,") == 6
     assert "plain bits=3" in page
+    assert "weighted: GenJet_p4_fM = 10" in page
     kept = json.loads((Path(done.folder) / "study.json").read_text())
-    assert kept["same_bytes"] == {"sae": "plain bits=3"}
+    assert kept["same_bytes"] == {"sae": "plain bits=3", "sae weighted": "plain bits=3"}
+
+
+@pytest.mark.slow
+def test_what_is_finished_is_not_made_again(done, settings, monkeypatch):
+    from dataclasses import replace
+
+    monkeypatch.setattr("hepbaler.study.archives.compress", lambda *_, **__: pytest.fail("made again"))
+    again = study(SAMPLE, done.folder, replace(settings, models=("sae",)))
+    assert again.variants == tuple(one for one in done.variants if one.failed is None)
+    # Another analysis needs no other archives.
+    other = study(SAMPLE, done.folder, replace(settings, models=("sae",), weights={}, plain_bits=(), replicas=3))
+    (sae,) = other.variants
+    assert sae.fits["gauss-line"]["shift"]["replicas"] == 3
+    with pytest.raises(pytest.fail.Exception, match="made again"):
+        study(SAMPLE, done.folder, replace(settings, models=("sae",), seed=1))
 
 
 def test_a_study_of_nothing_is_refused():

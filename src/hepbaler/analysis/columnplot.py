@@ -217,8 +217,9 @@ def draw_correlations(name: str, correlations: Correlations) -> Figure:
     matrices = (correlations.before[cut], correlations.after[cut], correlations.difference[cut])
     reach = max(float(np.max(np.abs(matrices[2]))), 1e-6)
     size = max(0.24 * len(names), 2.6)
+    room = 0.085 * max(len(name) for name in names)  # inches, of the longest name at this size
     with styled():
-        figure = new_figure(3 * size + 4.2, size + 1.9)
+        figure = new_figure(3 * size + room + 3.3, size + room + 0.9)
         one, other, difference, row = *correlations.largest()[:2], correlations.difference, correlations.rows
         figure.suptitle(
             f"{name}: correlations of {row:,} rows; largest change {np.max(np.abs(difference)):.2g} ({one}, {other})",

@@ -15,11 +15,24 @@ from ..errors import OutputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ("AFTER", "BEFORE", "new_figure", "png_bytes", "save_figure", "styled")
+__all__ = ("AFTER", "BEFORE", "COLOURS", "new_figure", "png_bytes", "save_figure", "styled")
 
 # Two colours that colour-blind readers tell apart (Petroff, arXiv:2107.02270).
 BEFORE = "#3f90da"
 AFTER = "#bd1f01"
+# And ten of them.
+COLOURS = (
+    "#3f90da",
+    "#bd1f01",
+    "#ffa90e",
+    "#832db6",
+    "#94a4a2",
+    "#a96b59",
+    "#e76300",
+    "#b9ac70",
+    "#717581",
+    "#92dadd",
+)
 
 _CHANGES: dict[str, Any] = {
     "font.size": 13,

@@ -5,25 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .style import AFTER, BEFORE, new_figure, styled
+from .style import AFTER, BEFORE, COLOURS, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ("draw_history", "draw_importances", "draw_trials")
-
-_COLOURS = (
-    "#3f90da",
-    "#bd1f01",
-    "#ffa90e",
-    "#832db6",
-    "#94a4a2",
-    "#a96b59",
-    "#e76300",
-    "#b9ac70",
-    "#717581",
-    "#92dadd",
-)
 
 
 def __dir__() -> tuple[str, ...]:
@@ -46,7 +33,7 @@ def draw_history(histories: Mapping[str, Mapping[str, Any]], part: str = "error"
         if len(histories) == 1:
             (history,) = histories.values()
             steps = [check["step"] for check in history["checks"]]
-            for colour, name in zip(_COLOURS, history["checks"][0]["validation"], strict=False):
+            for colour, name in zip(COLOURS, history["checks"][0]["validation"], strict=False):
                 for where, style in (("training", ":"), ("validation", "-")):
                     values = [check[where][name] for check in history["checks"]]
                     axes.plot(steps, values, style, color=colour, label=name if style == "-" else None)
@@ -55,7 +42,7 @@ def draw_history(histories: Mapping[str, Mapping[str, Any]], part: str = "error"
             positive = all(v > 0 for check in history["checks"] for v in check["validation"].values())
             axes.set_ylabel("parts of the loss")
         else:
-            for colour, (name, history) in zip(_COLOURS * 2, histories.items(), strict=False):
+            for colour, (name, history) in zip(COLOURS * 2, histories.items(), strict=False):
                 steps = [check["step"] for check in history["checks"]]
                 axes.plot(steps, [check["validation"][part] for check in history["checks"]], color=colour, label=name)
             positive = True

@@ -95,12 +95,33 @@ def study(
 
 
 def _print(result: StudyResult) -> None:
-    from ..study.report import HEAD, remarks, table_rows
+    from ..study.tables import HEAD, fit_sentence, remarks, table_rows
 
-    # Ratios and errors of the peak, then the fits: side by side they do not fit a terminal.
+    # Side by side, ratios and fits do not fit a terminal, and the page's names of columns neither.
+    ratios = {
+        "variant": "variant",
+        "columns / latents": "nominal",
+        "float32 / stored": "true",
+        "arrays / archive": "arrays",
+        "ROOT / archive": "ROOT",
+        "columns [%]": "columns",
+        "training [s]": "training",
+        "as small": "as small",
+    }
+    fitted = {
+        "variant": "variant",
+        "peak [GeV]": "peak",
+        "mass [GeV]": "mass [GeV]",
+        "shift [GeV]": "shift [GeV]",
+        "in errors": "in errors",
+        "width [%]": "width [%]",
+    }
+
+    def shown(rows: list[tuple[str, ...]], chosen: dict[str, str]) -> list[tuple[str, ...]]:
+        return [tuple(row[HEAD.index(name)] for name in chosen) for row in rows]
+
     rows = table_rows(result, result.settings["fits"][0])
-    print_table(result.source, (*HEAD[:4], HEAD[-1]), [(*row[:4], row[-1]) for row in rows])
+    print_table(result.source, tuple(ratios.values()), shown(rows, ratios))
     for fit in result.settings["fits"]:
-        rows = [(row[0], *row[4:9]) for row in table_rows(result, fit)]
-        print_table(fit, (HEAD[0], "RMS", *HEAD[5:9]), rows)
-        print_lines([*remarks(result, fit), ""])
+        print_table(fit, tuple(fitted.values()), shown(table_rows(result, fit), fitted))
+        print_lines([*remarks(result, fit), fit_sentence(result, fit), ""])

@@ -122,10 +122,10 @@ def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], 
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    # Text, because names of branches and units may look like rich's markup ("[9]", "[s]").
     for i, name in enumerate(head):
-        table.add_column(name, justify="right" if i else "left", no_wrap=i > 0, overflow="fold")
+        table.add_column(Text(name), justify="right" if i else "left", no_wrap=i > 0, overflow="fold")
     for i, row in enumerate(rows):
-        # Text, because names of branches may look like rich's markup ("[9]").
         table.add_row(*(Text(cell) for cell in row), end_section=total and i == len(rows) - 2)
     # A file or a pipe has no width to which names should be folded.
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PIPE_WIDTH)

@@ -1,7 +1,8 @@
 """`hepbaler study`: every autoencoder at one ratio on one file, beside bounds, judged by its columns and by the top mass.
 
 - `settings`: what is asked for.
-- `running`: archives made, evaluated and analysed, each once.
+- `archives`: each made once.
+- `running`: archives evaluated and analysed.
 - `results`: what came out, as plain data.
 - `report`: table, figures, one page.
 """

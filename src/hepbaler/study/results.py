@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ class Variant:
     Attributes
     ----------
     name
-        Of the autoencoder, or as in ``bits=10`` and ``plain bits=4``.
+        Of the autoencoder, or as in ``sae weighted``, ``bits=10`` and ``plain bits=4``.
     kind
-        ``latent``, ``bounded`` or ``plain``.
+        ``latent`` (all columns count the same), ``weighted``, ``bounded`` or ``plain``.
     archive_bytes, source_bytes, raw_bytes
         Of the archive, the ROOT file, and the values as plain arrays.
     nominal_ratio
@@ -33,6 +33,13 @@ class Variant:
         Bytes of the autoencoder's columns as float32 over what is stored for them; None without latents.
     seconds
         Of training; None without.
+    steps
+        Of training of an autoencoder; None without.
+    columns
+        By column that changed: its ``rms`` error, ``bias``, ``largest`` error, ``spread``, ``ks`` distance, and the number
+        of bins in which it shows a ``comb``, or None.
+    correlation
+        The correlation that changed most: ``columns`` (two), ``before``, ``after``; None where there is none.
     suspicious
         Columns that `hepbaler evaluate` finds suspicious, most suspicious first.
     fits
@@ -49,6 +56,9 @@ class Variant:
     nominal_ratio: float | None = None
     float32_ratio: float | None = None
     seconds: float | None = None
+    steps: int | None = None
+    columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    correlation: Mapping[str, Any] | None = None
     suspicious: tuple[str, ...] = ()
     fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     failed: str | None = None
@@ -63,9 +73,25 @@ class Variant:
         """Bytes of the ROOT file over bytes of the archive."""
         return self.source_bytes / max(self.archive_bytes, 1)
 
+    def relative_errors(self, names: Collection[str]) -> dict[str, float]:
+        """RMS error over spread (half of the central 68 %) by column; 0 for what did not change."""
+        found = {name: self.columns.get(name) for name in names}
+        return {name: 0.0 if one is None else one["rms"] / one["spread"] for name, one in found.items()}
+
+    def column_error(self, names: Collection[str]) -> float:
+        """Mean of `relative_errors`; 0 without columns."""
+        errors = self.relative_errors(names).values()
+        return sum(errors) / max(len(errors), 1)
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Variant:
-        """Inverse of `dataclasses.asdict`, from JSON."""
+        """Inverse of `dataclasses.asdict`, from JSON.
+
+        Raises
+        ------
+        TypeError, KeyError
+            The data is not that of a variant.
+        """
         return cls(**{**data, "suspicious": tuple(data["suspicious"])})
 
 
@@ -95,14 +121,22 @@ class StudyResult:
         """Variants of a kind that did not fail."""
         return [one for one in self.variants if one.kind == kind and one.failed is None]
 
+    def learned_columns(self) -> list[str]:
+        """Columns that vary and that an autoencoder changes, in the order of their names; the same for all of them."""
+        found = {name for kind in ("latent", "weighted") for one in self.of(kind) for name in one.columns}
+        spreads = [one.columns for one in self.variants]
+        return sorted(name for name in found if all(c.get(name, {"spread": 1.0})["spread"] for c in spreads))
+
     def partner(self, latent: Variant) -> Variant | None:
-        """The finest plain archive that is no larger than one with latents."""
+        """The finest plain archive that is no larger than one with latents; None for an archive that has none."""
+        if latent.failed is not None or latent.kind not in ("latent", "weighted"):
+            return None
         smaller = [one for one in self.of("plain") if one.archive_bytes <= latent.archive_bytes]
         return max(smaller, key=lambda one: one.archive_bytes, default=None)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
-        partners = {one.name: self.partner(one) for one in self.of("latent")}
+        partners = {one.name: self.partner(one) for one in self.of("latent") + self.of("weighted")}
         return {
             **asdict(self),
             "same_bytes": {name: None if one is None else one.name for name, one in partners.items()},

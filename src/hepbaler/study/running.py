@@ -1,4 +1,4 @@
-"""The archives of a study: made, evaluated and analysed, each once; what is there with the same settings is kept."""
+"""The variants of a study: archives made, evaluated and analysed; what is there with the same settings is kept."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ..analysis.candidates import find_channel
+from ..analysis.columns import ColumnFigures
 from ..analysis.massplot import draw_masses
 from ..analysis.style import save_figure
-from ..bounds import Bound, Plan
 from ..errors import HepbalerError, OutputError
-from ..judging import evaluate
-from ..latent.settings import LatentSettings
-from ..pipeline import compress
-from ..provenance import file_fingerprint
+from ..judging import Evaluation, evaluate
 from ..topmass import analyse
+from .archives import WEIGHTED, Made, file_name, make_archive
 from .results import StudyResult, Variant
 from .settings import StudySettings
 
@@ -80,8 +78,10 @@ def study(
 def _variants(settings: StudySettings) -> list[tuple[str, str]]:
     from ..autoencoders import names
 
+    models = settings.models or names()
     return [
-        *((name, "latent") for name in settings.models or names()),
+        *((name, "latent") for name in models),
+        *((f"{name}{WEIGHTED}", "weighted") for name in models if settings.weights),
         *((f"bits={bits}", "bounded") for bits in settings.bits),
         *((f"plain bits={bits}", "plain") for bits in settings.plain_bits),
     ]
@@ -104,66 +104,53 @@ class _Work:
             raise OutputError(msg) from error
 
     def variant(self, name: str, kind: str) -> Variant:
-        """Make one, or take it from before. What fails is named, and costs the others nothing."""
-        path = self._folder / "results" / f"{_file_name(name)}.json"
-        asked = self._asked(name, kind)
-        if path.exists():
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            if kept.get("asked") == asked:
-                return Variant.from_dict(kept["found"])
+        """Make and judge one, or take it from before. What fails is named, and costs the others nothing."""
+        path = self._folder / "results" / f"{file_name(name)}.json"
         try:
-            found = self._make(name, kind)
+            made = make_archive(
+                self._source,
+                self._folder / "archives",
+                name,
+                kind,
+                self._settings,
+                jobs=self._jobs,
+                progress=self._progress,
+            )
+            asked = {"archive": made.asked, "analysis": self._analysis()}
+            if path.exists():
+                kept = json.loads(path.read_text(encoding="utf-8"))
+                if kept.get("asked") == asked:
+                    return Variant.from_dict(kept["found"])
+            found = self._judge(name, kind, made)
         except HepbalerError as error:
             return Variant(name, kind, failed=" ".join(str(error).split()))
         path.write_text(json.dumps({"asked": asked, "found": asdict(found)}, indent=1) + "\n", encoding="utf-8")
         return found
 
-    def _asked(self, name: str, kind: str) -> dict[str, Any]:
-        """What decides the result of a variant, as JSON gives it back."""
-        of_others = ("models", "bits", "plain_bits")
-        told = {key: value for key, value in self._settings.to_dict().items() if key not in of_others}
-        asked = {"name": name, "kind": kind, "source": file_fingerprint(self._source), "settings": told}
-        again: dict[str, Any] = json.loads(json.dumps(asked))
+    def _analysis(self) -> dict[str, Any]:
+        """What decides how an archive is judged, as JSON gives it back."""
+        told = self._settings.to_dict()
+        again: dict[str, Any] = json.loads(
+            json.dumps({name: told[name] for name in ("channel", "branches", "fits", "replicas", "seed")})
+        )
         return again
 
-    def _make(self, name: str, kind: str) -> Variant:
-        settings = self._settings
-        bits = name.rpartition("=")[2]
-        archive = self._folder / "archives" / f"{_file_name(name)}.hbal"
-        latent = (
-            LatentSettings(model=name, ratio=settings.ratio, weights=settings.weights) if kind == "latent" else None
-        )
-        report = compress(
-            self._source,
-            archive,
-            plan=Plan() if latent is not None else Plan(default=Bound.parse(f"bits={bits}")),
-            latent=latent,
-            # Latents are compared with plain coding of the other columns, bounds with the models that are their own.
-            use_model=kind == "bounded",
-            train_steps=settings.train_steps,
-            train_time=settings.train_time,
-            seed=settings.seed,
-            device=settings.device,
-            force=True,
-            jobs=self._jobs,
-            progress=self._progress,
-        )
-        one = report.autoencoders[0] if report.autoencoders else None
-        if latent is not None and one is None:
-            msg = f"no table got an autoencoder: {'; '.join(report.notes)}"
-            raise HepbalerError(msg)
-        judged = evaluate(self._source, archive, seed=settings.seed, progress=self._progress)
+    def _judge(self, name: str, kind: str, made: Made) -> Variant:
+        judged = evaluate(self._source, made.path, seed=self._settings.seed, progress=self._progress)
         return Variant(
             name=name,
             kind=kind,
-            archive_bytes=report.archive_bytes,
-            source_bytes=report.source_bytes,
-            raw_bytes=report.raw_bytes,
-            nominal_ratio=None if one is None else one.nominal_ratio,
-            float32_ratio=None if one is None else one.true_ratio,
-            seconds=None if kind == "plain" else report.seconds.get("train"),
+            archive_bytes=made.archive_bytes,
+            source_bytes=made.source_bytes,
+            raw_bytes=made.raw_bytes,
+            nominal_ratio=made.nominal_ratio,
+            float32_ratio=made.float32_ratio,
+            seconds=made.seconds,
+            steps=made.steps,
+            columns={one.column: _errors(one) for one in judged.columns if one.changed},
+            correlation=_largest_change(judged),
             suspicious=tuple(column.column for column in judged.suspicious),
-            fits={fit: self._analyse(name, archive, fit) for fit in settings.fits},
+            fits={fit: self._analyse(name, made.path, fit) for fit in self._settings.fits},
         )
 
     def _analyse(self, name: str, archive: Path, model: str) -> dict[str, Any]:
@@ -180,11 +167,27 @@ class _Work:
             progress=self._progress,
         )
         figure = draw_masses(found.masses, found.label, names=("original", name))
-        save_figure(figure, self._folder / "figures" / f"{_file_name(name)}.{model}.png")
+        save_figure(figure, self._folder / "figures" / f"{file_name(name)}.{model}.png")
         told = found.masses.to_dict()
         del told["counts"]
         return told
 
 
-def _file_name(name: str) -> str:
-    return name.replace(" ", "-").replace("=", "")
+def _errors(one: ColumnFigures) -> dict[str, Any]:
+    told = one.to_dict()
+    return {
+        "rms": told["rms"],
+        "bias": told["bias"],
+        "largest": told["largest_error"],
+        "spread": told["spread"],
+        "ks": told["ks"],
+        "comb": told["combing_bins"],
+    }
+
+
+def _largest_change(judged: Evaluation) -> dict[str, Any] | None:
+    changes = [matrix.largest() for matrix in judged.correlations.values()]
+    if not changes:
+        return None
+    one, other, before, after = max(changes, key=lambda change: abs(change[3] - change[2]))
+    return {"columns": [one, other], "before": before, "after": after}

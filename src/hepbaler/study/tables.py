@@ -1,0 +1,167 @@
+"""What a study found as tables of text: for the terminal, the page and the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .results import StudyResult, Variant
+
+__all__ = ("HEAD", "NOTES", "column_rows", "fit_sentence", "remarks", "table_rows")
+
+HEAD = (
+    "variant",
+    "columns / latents",
+    "float32 / stored",
+    "arrays / archive",
+    "ROOT / archive",
+    "columns [%]",
+    "peak [GeV]",
+    "mass [GeV]",
+    "width [GeV]",
+    "χ² / ndf",
+    "shift [GeV]",
+    "in errors",
+    "width shift [GeV]",
+    "width [%]",
+    "training [s]",
+    "as small",
+)
+NOTES = (
+    (
+        "columns / latents: the nominal ratio. float32 / stored: the true one, the columns of the autoencoder as float32 over "
+        "all bytes that are stored for them. arrays / archive and ROOT / archive: whole file, everything counted."
+    ),
+    (
+        "columns: RMS error over spread (half of the central 68 %), mean of the columns that the autoencoders change. "
+        "peak: RMS error of the masses in the peak."
+    ),
+    (
+        "shift: fitted after minus before; its error is a paired one. in errors: in statistical errors of the original's "
+        "fit. width [%]: shift of the width over the width before. as small: the finest archive of rounded values without a model that takes no more bytes."
+    ),
+)
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__
+
+
+def table_rows(result: StudyResult, fit: str) -> list[tuple[str, ...]]:
+    """One row a variant, under `HEAD`. With each autoencoder goes the finest plain archive of no more bytes.
+
+    Parameters
+    ----------
+    result
+        Of the study.
+    fit
+        Model of the fit.
+    """
+    names = result.learned_columns()
+    rows = [_original(result, fit)]
+    for one in result.variants:
+        partner = result.partner(one)
+        rows.append((*_row(one, fit, names)[:-1], "" if partner is None else partner.name))
+    return rows
+
+
+def _original(result: StudyResult, fit: str) -> tuple[str, ...]:
+    cells = dict.fromkeys(HEAD, "") | {"variant": "original"}
+    for one in result.variants:
+        before = one.fits.get(fit, {}).get("before", {})
+        if before:
+            cells |= {"arrays / archive": f"{one.raw_bytes / one.source_bytes:.2f}", "ROOT / archive": "1.00"}
+            cells |= _fitted(before)
+            break
+    return tuple(cells.values())
+
+
+def _row(one: Variant, fit: str, names: Sequence[str]) -> tuple[str, ...]:
+    cells = dict.fromkeys(HEAD, "") | {"variant": one.name}
+    if one.failed is not None:
+        return tuple((cells | {"mass [GeV]": "failed"}).values())
+    told = one.fits[fit]
+    cells |= {
+        "arrays / archive": f"{one.arrays_ratio:.2f}",
+        "ROOT / archive": f"{one.source_ratio:.2f}",
+        "columns [%]": _digits(100 * one.column_error(names)),
+    }
+    if one.nominal_ratio is not None and one.float32_ratio is not None:
+        cells |= {"columns / latents": f"{one.nominal_ratio:.2f}", "float32 / stored": f"{one.float32_ratio:.2f}"}
+    if one.seconds is not None:
+        cells["training [s]"] = f"{one.seconds:.0f}"
+    if told["peak"] is not None:
+        cells["peak [GeV]"] = _digits(told["peak"]["rms"])
+    cells |= _fitted(told["after"])
+    shift = told["shift"]
+    if shift is not None:
+        cells |= {
+            "shift [GeV]": f"{shift['mass']:+.4f} ± {shift['mass_error']:.4f}",
+            "in errors": f"{shift['mass'] / told['before']['mass_error']:+.2f}",
+            "width shift [GeV]": f"{shift['width']:+.4f} ± {shift['width_error']:.4f}",
+            "width [%]": f"{100 * shift['width'] / told['before']['width']:+.2f}",
+        }
+    return tuple(cells.values())
+
+
+def _fitted(fit: Mapping[str, Any]) -> dict[str, str]:
+    if not fit["ok"]:
+        return {"mass [GeV]": "refused"}
+    quality = f"{fit['chi2']:.0f} / {fit['n_dof']}"
+    return {
+        "mass [GeV]": f"{fit['mass']:.3f} ± {fit['mass_error']:.3f}",
+        "width [GeV]": f"{fit['width']:.3f} ± {fit['width_error']:.3f}",
+        "χ² / ndf": quality if fit["p_value"] is None else f"{quality}, p = {fit['p_value']:.2g}",
+    }
+
+
+def _digits(value: float) -> str:
+    return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"
+
+
+def column_rows(result: StudyResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """What each variant does to each column: RMS error over spread, in percent.
+
+    Below an autoencoder stands what it becomes when some columns have a weight.
+
+    Returns
+    -------
+    head, rows
+        Columns without what all their names begin with.
+    """
+    names = result.learned_columns()
+    short = _short(names)
+    rows = []
+    for one in result.variants:
+        if one.failed is None and one.kind != "weighted":
+            group = [one, *(other for other in result.of("weighted") if other.name.startswith(f"{one.name} "))]
+            for each in group:
+                errors = each.relative_errors(names)
+                rows.append((each.name, *(_digits(100 * errors[name]) for name in names)))
+    return ("variant", *short), rows
+
+
+def _short(names: Sequence[str]) -> list[str]:
+    """Names without the collection that all of them share."""
+    first = names[0].partition("_")[0] + "_" if names else ""
+    return [name.removeprefix(first) for name in names] if all(name.startswith(first) for name in names) else [*names]
+
+
+def remarks(result: StudyResult, fit: str) -> list[str]:
+    """Why fits were refused, and variants failed, a sentence each."""
+    refused = {one.name: one.fits[fit]["after"]["refused"] for one in result.variants if one.failed is None}
+    return [
+        *(f"{one.name} failed: {one.failed}" for one in result.variants if one.failed is not None),
+        *(f"fit of {name} refused: {'; '.join(reasons)}" for name, reasons in refused.items() if reasons),
+    ]
+
+
+def fit_sentence(result: StudyResult, fit: str) -> str:
+    """How many autoencoders keep the mass within the error of the original's fit."""
+    every = [one for one in result.variants if one.kind in ("latent", "weighted")]
+    kept = 0
+    for one in every:
+        told = one.fits.get(fit)
+        if told is not None and told["shift"] is not None:
+            kept += abs(told["shift"]["mass"]) < told["before"]["mass_error"]
+    return f"{kept} of {len(every)} autoencoders keep the mass within the statistical error of the original's fit"
