@@ -198,21 +198,16 @@ def test_a_root_file_becomes_an_archive_in_one_step(nano_file, tmp_path):
         assert archive.meta["settings"]["skim"]["keep"] == keep
 
 
-@pytest.mark.slow
-def test_a_model_is_trained_on_what_passes(tmp_path):
-    sample = Path(__file__).parents[2] / "examples" / "data" / "ttbar_sample.root"
-    out = tmp_path / "out.hbal"
-    command = ["skim", str(sample), "-o", str(out), "--cut", "nJet >= 6"]
-    command += ["--keep", "Jet_pt", "--keep", "GenJet_pt", "--keep", "Jet_genJetIdx"]
-    assert main([*command, "--train-steps", "20", "-q"]) == 0
-    whole = uproot.open(sample)["Events"].arrays(["nJet", "Jet_pt"])
-    kept = whole[whole["nJet"] >= 6]
-    with hepbaler.open(out) as archive:
-        assert archive["Events"].header.models
-        got = archive["Events"]["Jet_pt"].array()
-        choice = archive["Events"].header.choices["Jet_pt"]
-    truth = np.asarray(ak.flatten(kept["Jet_pt"]))
-    assert np.all(np.abs(truth.astype(float) - ak.flatten(got)) <= choice.bound.allowed(truth, choice.scale))
+def test_the_command_takes_bounds_where_a_root_file_becomes_an_archive(nano_file, archive_path, tmp_path, capsys):
+    command = ["--cut", CUT, "--bits", "8", "--exact", "Jet_eta", "--no-model"]
+    assert main(["skim", str(nano_file), "-o", str(tmp_path / "out.hbal"), *command]) == 0
+    assert "every one checked against its bound" in capsys.readouterr().out
+    with hepbaler.open(tmp_path / "out.hbal") as archive:
+        choices = archive["Events"].header.choices
+    assert [str(choices[name].bound) for name in ("Jet_pt", "Jet_eta")] == ["bits=8", "exact"]
+    assert main(["skim", str(archive_path), "-o", str(tmp_path / "two.hbal"), *command]) == 1
+    assert "here values stay as they are" in capsys.readouterr().err
+    assert not (tmp_path / "two.hbal").exists()
 
 
 @pytest.mark.parametrize(
