@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader  # noqa: E402
 
 import hepbaler  # noqa: E402
-from hepbaler.errors import ColumnNotFound, InputError  # noqa: E402
+from hepbaler.errors import ColumnNotFound, HepbalerError, InputError  # noqa: E402
 from hepbaler.torch import EventBatches  # noqa: E402
 
 BRANCHES = ["event", "MET_pt", "HLT_IsoMu24", "LHEScaleWeight", "Jet_pt", "Jet_jetId"]
@@ -160,3 +160,18 @@ def test_what_is_no_number_is_refused(archives, strings_file, ntuple_file, tmp_p
             EventBatches(archive)
     with pytest.raises(ColumnNotFound, match="has no branch 'event'"):
         EventBatches([archives / "a.root.hbal", tmp_path / "name.root.hbal"], filter_name="event")
+
+
+def test_urls_name_the_same_archives(archives, truth):
+    folder = archives.as_posix()
+    for files in (
+        f"hepbaler://{folder}/*.root",
+        [f"hepbaler://{folder}/a.root", f"hepbaler://any.root:Events::{folder}/b.root.hbal"],
+        {f"hepbaler://{folder}/a.root.hbal": "Events", f"{folder}/b.root.hbal": None},
+    ):
+        batches = EventBatches(files, filter_name=BRANCHES, shuffle=False)
+        assert events_of(batches) == truth.event.to_list()
+    with pytest.raises(InputError, match="no archive matches"):
+        EventBatches(f"hepbaler://{folder}/c*.root")
+    with pytest.raises(HepbalerError, match="'Runs' not found in .*a.root.hbal; it holds: 'Events'"):
+        EventBatches(f"hepbaler://a.root:Runs::{folder}/a.root.hbal")

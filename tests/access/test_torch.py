@@ -10,7 +10,9 @@ torch = pytest.importorskip("torch")
 
 from torch.utils.data import DataLoader  # noqa: E402
 
-from hepbaler.errors import ColumnNotFound, InputError  # noqa: E402
+import hepbaler  # noqa: E402
+from hepbaler.bounds import Bound, Plan  # noqa: E402
+from hepbaler.errors import ColumnNotFound, FormatError, InputError  # noqa: E402
 from hepbaler.torch import RootBatches, ScalingPlan  # noqa: E402
 
 JETS = ["Jet_pt", "Jet_eta", "Jet_mass"]
@@ -159,3 +161,34 @@ def test_an_autoencoder_learns_from_it(sample_path):
             optimizer.step()
             losses[-1].append(float(loss.detach()))
     assert np.mean(losses[-1]) < 0.5 * np.mean(losses[0])
+
+
+@pytest.fixture(scope="module")
+def archive(nano_file, tmp_path_factory):
+    path = tmp_path_factory.mktemp("root_batches") / "nano.root.hbal"
+    hepbaler.compress(nano_file, path, plan=Plan(default=Bound.parse("exact")), use_model=False)
+    return path.as_posix()
+
+
+def test_archives_are_read_as_root_files(archive, truth):
+    for path in (archive, f"{archive}:Events", f"hepbaler://{archive}", f"hepbaler://any.root:Events::{archive}"):
+        batches = RootBatches(path, filter_name=JETS, batch_rows=64, shuffle=False)
+        np.testing.assert_array_equal(rows_of(batches), truth)
+    whole = f"hepbaler://{archive.removesuffix('nano.root.hbal')}*.root"
+    loader = DataLoader(RootBatches(whole, filter_name=JETS, step_size="2 kB"), batch_size=None, num_workers=2)
+    np.testing.assert_array_equal(in_order(rows_of(loader)), in_order(truth))
+
+
+def test_an_archive_that_is_not_there(archive):
+    with pytest.raises(FormatError, match=r"none\.root\.hbal cannot be read: there is no such file"):
+        RootBatches(archive.replace("nano", "none"), filter_name=JETS)
+    with pytest.raises(ColumnNotFound, match="has no tree 'Runs'; it holds Events"):
+        RootBatches(f"{archive}:Runs", filter_name=JETS)
+
+
+def test_several_trees_of_an_archive_ask_for_a_name(crowded_file, tmp_path):
+    archive = (tmp_path / "crowded.root.hbal").as_posix()
+    hepbaler.compress(crowded_file, archive, use_model=False, skip_unreadable=True)
+    with pytest.raises(InputError, match="in several trees .*name one, as in 'hepbaler://crowded.root:[^:]*::/"):
+        RootBatches(archive, filter_name="x")
+    assert rows_of(RootBatches(f"{archive}:a/b/tree", filter_name="x", shuffle=False))[:, 0].tolist() == list(range(7))

@@ -16,6 +16,7 @@ from ..filters import Filter, chooser
 from ..layouts import columns_of, flatten
 from ..reading import Source, SourceTree, expand_inputs, open_source
 from ..table import Branch, Column
+from .addresses import archives_of, as_root_file, names_archive
 
 __all__ = ("Cluster", "Feature", "RowReader", "Rows")
 
@@ -90,7 +91,8 @@ class Rows:
         Parameters
         ----------
         paths
-            ROOT files, globs, or ``file.root:tree`` where several trees have such branches.
+            ROOT files, archives by their paths or ``hepbaler://`` URLs, globs, or ``file.root:tree`` where several trees have
+            such branches.
         filter_name
             Branches to take. They must have rows in common.
         step_bytes
@@ -104,14 +106,13 @@ class Rows:
             If no branch is chosen, or a file lacks one.
         """
         patterns = [str(p) for p in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
-        files = expand_inputs(patterns)
         tree_path = ""
         features: tuple[Feature, ...] = ()
         clusters: list[Cluster] = []
-        for i, path in enumerate(files):
+        for path, wanted in _files(patterns):
             with open_source(path) as source:
-                if i == 0:
-                    tree = _chosen_tree(source, chooser(filter_name))
+                if not features:
+                    tree = _chosen_tree(source, chooser(filter_name), wanted)
                     tree_path, features = tree.path, _features(tree, chooser(filter_name))
                 tree = _same_tree(source, tree_path, features)
                 clusters += [Cluster(path, start, stop) for start, stop in tree.clusters(step_bytes) if stop > start]
@@ -194,19 +195,39 @@ class RowReader:
                     raise InputError(msg)
 
 
-def _chosen_tree(source: Source, means: Any) -> SourceTree:
-    having = [tree for tree in source.trees if any(means(branch.name) for branch in tree.branches)]
+def _files(patterns: Sequence[str]) -> list[tuple[str, str | None]]:
+    """What uproot opens, and the tree that is asked for where the path alone does not say it."""
+    out: list[tuple[str, str | None]] = []
+    for pattern in patterns:
+        if names_archive(pattern):
+            out += [(as_root_file(archive), tree) for archive, tree in archives_of(pattern)]
+        else:
+            out += [(path, None) for path in expand_inputs([pattern])]
+    return list(dict.fromkeys(out))
+
+
+def _chosen_tree(source: Source, means: Any, wanted: str | None) -> SourceTree:
+    trees = [tree for tree in source.trees if wanted in (None, tree.path)]
+    if not trees:
+        msg = f"{source.path} has no tree {wanted!r}; it holds {', '.join(tree.path for tree in source.trees)}"
+        raise ColumnNotFound(msg)
+    having = [tree for tree in trees if any(means(branch.name) for branch in tree.branches)]
     if len(having) == 1:
         return having[0]
     if not having:
-        some = [branch.name for tree in source.trees for branch in tree.branches][:8]
+        some = [branch.name for tree in trees for branch in tree.branches][:8]
         msg = f"no branch of {source.path} is chosen; it holds {', '.join(some)} ..."
         raise ColumnNotFound(msg)
     msg = (
         f"the branches are in several trees of {source.path}: {', '.join(tree.path for tree in having)}; "
-        f"name one, as in '{source.path}:{having[0].path}'"
+        f"name one, as in '{_with_tree(source.path, having[0].path)}'"
     )
     raise InputError(msg)
+
+
+def _with_tree(path: str, tree: str) -> str:
+    name, chained, below = path.partition("::")
+    return f"{name}:{tree}{chained}{below}"
 
 
 def _features(tree: SourceTree, means: Any) -> tuple[Feature, ...]:

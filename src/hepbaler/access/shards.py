@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ..errors import ColumnNotFound, InputError
 from ..filters import Filter
-from ..manyfiles import Files, expanded, opened_tree
+from ..manyfiles import Files, opened_tree
 from ..table import Layout, ListLayout, RegularLayout, Values
+from .addresses import archives_of
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -68,7 +69,7 @@ class Shards:
         Parameters
         ----------
         files
-            As for `hepbaler.iterate`.
+            As for `hepbaler.iterate`, and ``hepbaler://`` URLs.
         filter_name
             Branches to take, as in `hepbaler.tree.Tree.keys`: numbers, fixed-size arrays, or lists of these.
 
@@ -81,7 +82,7 @@ class Shards:
         """
         first: dict[str, Layout] | None = None
         shards: list[Shard] = []
-        for path, name in expanded(files):
+        for path, name in archives_of(files):
             with opened_tree(path, name) as tree:
                 layouts = {branch.name: branch.layout for branch in tree.header.schema.branches}
                 if first is None:

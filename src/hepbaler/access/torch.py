@@ -1,7 +1,7 @@
 """Branches as batches for training networks with torch: entries of archives, or rows of ROOT files.
 
 `EventBatches` reads archives, decodes what it hands out, and gives a dict of tensors. `RootBatches` gives one matrix of
-rows, scaled, from ROOT files::
+rows, scaled, from ROOT files, and from archives as if they were such files::
 
     files -> clusters, shuffled -> shared out to workers -> buffer of rows, shuffled -> scaled -> batches
 """
@@ -47,7 +47,8 @@ class EventBatches(IterableDataset[dict[str, torch.Tensor]]):
     Parameters
     ----------
     files
-        Archives, as for `hepbaler.iterate`: paths, globs, URLs, ``"events.root.hbal:Events"``; one or several.
+        Archives, as for `hepbaler.iterate`: paths, globs, URLs, ``"events.root.hbal:Events"``; also as ``hepbaler://`` has
+        them. One or several.
     filter_name
         Branches to take, as in uproot. No other column is decoded, unless a model needs it for these.
     batch_size
@@ -170,7 +171,7 @@ class RootBatches(IterableDataset[torch.Tensor]):
     Parameters
     ----------
     paths
-        ROOT files, globs, ``file.root:tree``; one or several.
+        ROOT files, globs, ``file.root:tree``; archives by their paths or as ``hepbaler://`` has them. One or several.
     filter_name
         Branches to take, as in uproot: a glob, ``"/regular expression/i"``, a list, or a function of the name.
     step_size
