@@ -6,7 +6,7 @@ import io
 import pickle
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
 import awkward as ak
@@ -253,6 +253,21 @@ def test_threads_read_the_same(archive_of, sample_path):
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda one: file.read([one])[0], ranges * 2))
         assert b"".join(answers) == b"".join(truth.read(ranges)) * 2
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_bytes_do_not_tell_the_time(archive_of, request, name, monkeypatch):
+    archive_path = archive_of(request.getfixturevalue(name))
+    # Every time that uproot notes is another one.
+    times = count(1)
+    monkeypatch.setattr(uproot._util, "datetime_to_code", lambda _: next(times))
+    contents = []
+    for _ in range(2):
+        with hepbaler.open(archive_path) as archive:
+            file = VirtualFile(archive)
+            contents.append(file.read([(0, file.size)])[0])
+    assert contents[0] == contents[1]
+    assert next(times) > 4
 
 
 def test_the_bytes_are_a_root_file(archive_of, nano_file):

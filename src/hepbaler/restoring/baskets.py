@@ -16,7 +16,7 @@ from hepbaler.restoring.streaming import pack_string
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ("BasketForm", "text_bytes")
+__all__ = ("NO_TIME", "BasketForm", "text_bytes")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -29,7 +29,7 @@ _LONG_KEY = 1004
 # fVersion, fBufferSize, fNevBufSize, fNevBuf, fLast
 _BASKET = struct.Struct(">Hiiii")
 # 1995-01-01: ROOT's earliest time. Baskets of the same values are the same bytes whenever they are made.
-_NO_TIME = 1 << 22 | 1 << 17
+NO_TIME = 1 << 22 | 1 << 17
 _LONG_TEXT = 255
 
 
@@ -114,7 +114,7 @@ class BasketForm:
                 f"branch {self.branch!r} has {key_bytes + len(data)} bytes in a basket where {num_bytes} were announced"
             )
             raise CorruptFile(msg, section=self.branch, expected=num_bytes, found=key_bytes + len(data))
-        key = _KEY.pack(num_bytes, _LONG_KEY, len(data), _NO_TIME, key_bytes, 0, seek, parent)
+        key = _KEY.pack(num_bytes, _LONG_KEY, len(data), NO_TIME, key_bytes, 0, seek, parent)
         names = pack_string("TBasket") + pack_string(self.branch) + pack_string(self.tree)
         return key + names + _BASKET.pack(3, 32000, n_per_entry, n_entries, last) + b"\x00" + data
 

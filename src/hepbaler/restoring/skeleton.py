@@ -17,6 +17,7 @@ import uproot
 from hepbaler.errors import OutputError
 from hepbaler.restoring.baskets import BasketForm
 from hepbaler.restoring.objects import copy_objects
+from hepbaler.restoring.timeless import without_times
 from hepbaler.restoring.trees import AnnouncedBaskets, TreeSink
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Skeleton:
     Attributes
     ----------
     data
-        Its beginning: everything but baskets.
+        Its beginning: everything but baskets. A function of trees, objects and UUID alone, whenever it is made.
     size
         Bytes of the whole file.
     branches
@@ -156,7 +157,7 @@ def build_skeleton(trees: Sequence[AnnouncedTree], mini_root: bytes | None, file
         places.append(np.stack([np.full(flat.size, number), branch, cluster], axis=1))
         branches.append(_describe(tree, sink, forms[number], sizes, start.reshape(n_baskets, n_branches).T))
     root.file.sink.flush()
-    data = buffer.getvalue()
+    data = without_times(buffer.getvalue())
     root.close()
     return Skeleton(
         data,
