@@ -31,3 +31,14 @@ def test_one_of_them_has_a_model_that_looks_at_other_tables():
     with hepbaler.open(FOLDER / "archive_learned.hbal") as archive:
         models = archive["Events"].header.models
     assert any(model.context for model in models)
+
+
+def test_two_of_them_are_in_latent_mode():
+    kinds = {}
+    for name in ("archive_latent.hbal", "archive_latent_lists.hbal"):
+        with hepbaler.open(FOLDER / name) as archive:
+            coded = [c for tree in archive.info()["trees"] for c in tree["columns"] if c["coder"] == "latent"]
+            kinds[name] = archive.info()["settings"]["latent"]["model"]
+        assert len(coded) >= 11
+        assert all(column["error"]["largest"] >= column["error"]["rms"] > 0 for column in coded)
+    assert kinds == {"archive_latent.hbal": "sae", "archive_latent_lists.hbal": "conv-aae"}

@@ -13,6 +13,7 @@ import numpy as np
 import xxhash
 
 import hepbaler
+from hepbaler import LatentSettings
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parents[2] / "examples" / "data"
@@ -25,6 +26,24 @@ ARCHIVES = {
     "archive_learned.hbal": (
         "ttbar_sample.root",
         {"train_steps": 60, "keep": ["*Jet_pt", "*Jet_eta", "Jet_phi", "*Idx"]},
+    ),
+    # Columns that are sums of others, shares of an energy and spikes; latents of a row alone.
+    "archive_latent.hbal": (
+        "ttbar_genjets_sample.root",
+        {
+            "train_steps": 60,
+            "keep": ["GenJet_p4_*", "GenJet_m_*Energy", "nGenJet"],
+            "latent": LatentSettings(model="sae", latents=5, weights={"GenJet_p4_fM": 3.0}, rounding=0.5),
+        },
+    ),
+    # Convolutions over the jets of an event.
+    "archive_latent_lists.hbal": (
+        "ttbar_sample.root",
+        {
+            "train_steps": 60,
+            "keep": ["Jet_*", "nJet"],
+            "latent": LatentSettings(model="conv-aae", latents=4, rounding=0.5),
+        },
     ),
 }
 
