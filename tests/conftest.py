@@ -11,7 +11,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import awkward as ak
@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 import uproot
 from hypothesis import HealthCheck, settings
+
+from hepbaler.loops import kernels
 
 # A busy machine is no failure: nothing here is a test of speed.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,6 +37,16 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data at {folder}")
     return folder
+
+
+@pytest.fixture(scope="module", params=["compiled", "numpy"])
+def either_loops(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run a module's tests with the compiled loops, and again with those of numpy."""
+    if request.param == "compiled" and kernels() is None:
+        pytest.skip("installed without compiled loops")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEPBALER_LOOPS", request.param)
+        yield request.param
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import hepbaler
 
 FOLDER = Path(__file__).parent / "golden" / "v1"
 DIGESTS = json.loads((FOLDER / "digests.json").read_text())
+pytestmark = pytest.mark.usefixtures("either_loops")
 
 
 @pytest.fixture(scope="module")

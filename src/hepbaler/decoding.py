@@ -82,6 +82,7 @@ class ClusterDecoder:
         self._model_of = {key: i for i, entry in enumerate(header.models) for key in entry.columns}
         self._context = [{one.name: one for one in entry.context} for entry in header.models]
         self._coders: dict[int, LearnedCoder] = {}
+        self._value_functions: dict[int, dict[str, ToValues]] = {}
         self._autoencoder_of = header.autoencoded()
         self._autoencoders: dict[int, LatentCoder] = {}
 
@@ -184,6 +185,15 @@ class ClusterDecoder:
                 raise CorruptFile(msg, section=entry.section)
             self._coders[number] = coder
         return self._coders[number]
+
+    def _values_of(self, number: int) -> Mapping[str, ToValues]:
+        """For the columns and inputs of a model, from integers to values; always the same functions."""
+        if number not in self._value_functions:
+            context, lineage = self._context[number].values(), self._header.models[number].lineage
+            self._value_functions[number] = value_functions(
+                self._coder(number).valued, self._header.choices, context, lineage
+            )
+        return self._value_functions[number]
 
     def _needed(self, stored: Sequence[str], before: Mapping[str, IntArray]) -> list[str]:
         """Names of all pages that decoding needs, in slot order; constants and what was decoded before need none."""
@@ -328,7 +338,7 @@ class _Cluster:
             return self._known(key)
 
         known |= {name: context_column(one, tables, table.index, n_rows, column) for name, one in context.items()}
-        values = value_functions(coder.valued, self._header.choices, context.values(), lineage)
+        values = self._owner._values_of(number)
         if lineage is None or counts is None:
             known |= {name: self._before[name] for name in coder.names if name in self._before}
             return coder.decode(payloads, known, n_rows, asked, to_values=values)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,30 @@ from .errors import CorruptFile
 from .header import TreeHeader
 from .table import Column
 
-__all__ = ("EntryReader",)
+__all__ = ("EntryReader", "n_threads")
 
 Array = NDArray[Any]
 
 
 def __dir__() -> tuple[str, ...]:
     return __all__
+
+
+# Fewer values than this are decoded before a second thread has begun.
+_WORTH_THREADS = 200_000
+_MOST_THREADS = 8
+
+
+def n_threads() -> int:
+    """Clusters that are decoded at a time: one for each processor that this process may use, at most 8.
+
+    The environment variable ``HEPBALER_THREADS`` says otherwise.
+    """
+    asked = os.environ.get("HEPBALER_THREADS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return min(len(affinity(0)) if affinity is not None else os.cpu_count() or 1, _MOST_THREADS)
 
 
 class EntryReader:
@@ -39,6 +58,7 @@ class EntryReader:
         self._header = header
         self._decoder = decoder
         self._columns = {column.key: column for column in header.schema.columns}
+        self._home = header.table_of()
 
     def columns(self, keys: Collection[str], start: int, stop: int) -> dict[str, Array]:
         """Decode columns of an entry range that lies in the tree.
@@ -59,18 +79,19 @@ class EntryReader:
             If the archive is damaged.
         """
         borders = self._header.borders
-        pieces: dict[str, list[Array]] = {key: [] for key in keys}
         clusters = range(bisect_right(borders, start) - 1, bisect_left(borders, stop)) if start < stop else range(0)
-        for cluster in clusters:
-            n = borders[cluster + 1] - borders[cluster]
-            first, last = max(start - borders[cluster], 0), min(stop - borders[cluster], n)
-            in_part = (first, last) != (0, n)
-            above = [one for key in keys for one in _above(self._columns[key])] if in_part else []
-            columns = self._decoder.columns([cluster], [*keys, *above])[0]
-            self._check_counts(columns, cluster)
-            for key in keys:
-                rows = _rows(self._columns[key], columns, first, last) if in_part else slice(None)
-                pieces[key].append(columns[key][rows])
+
+        def read(cluster: int) -> dict[str, Array]:
+            return self._of_cluster(cluster, keys, start, stop)
+
+        n_workers = min(n_threads(), len(clusters))
+        if n_workers > 1 and self._rows(keys, clusters) >= _WORTH_THREADS:
+            with ThreadPoolExecutor(n_workers) as executor:
+                found = list(executor.map(read, clusters))
+        else:
+            found = [read(cluster) for cluster in clusters]
+        pieces = {key: [columns[key] for columns in found] for key in keys}
+        found.clear()
         out = {}
         for key in list(pieces):
             # one after the other, so that the pieces of a column go as soon as it is whole
@@ -78,6 +99,24 @@ class EntryReader:
             none = np.empty(0, self._columns[key].dtype)
             out[key] = parts[0] if len(parts) == 1 else np.concatenate(parts or [none])
         return out
+
+    def _rows(self, keys: Collection[str], clusters: range) -> int:
+        """Values that are to be read, all columns together."""
+        rows = (self._header.rows[self._home[key]] for key in keys)
+        return sum(sum(of_table[cluster] for cluster in clusters) for of_table in rows)
+
+    def _of_cluster(self, cluster: int, keys: Collection[str], start: int, stop: int) -> dict[str, Array]:
+        """Of one cluster the rows of the entries from `start` to `stop`."""
+        borders = self._header.borders
+        n = borders[cluster + 1] - borders[cluster]
+        first, last = max(start - borders[cluster], 0), min(stop - borders[cluster], n)
+        in_part = (first, last) != (0, n)
+        above = [one for key in keys for one in _above(self._columns[key])] if in_part else []
+        columns = self._decoder.columns([cluster], [*keys, *above])[0]
+        self._check_counts(columns, cluster)
+        if not in_part:
+            return {key: columns[key] for key in keys}
+        return {key: columns[key][_rows(self._columns[key], columns, first, last)] for key in keys}
 
     def _check_counts(self, columns: Mapping[str, Array], cluster: int) -> None:
         """Counts of a damaged file must not send a reader beyond the values."""

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hepbaler.coding.entropy import encode_column
+from hepbaler.coding.entropy import ColumnCoder
 from hepbaler.features.ranks import RankTable, fit_ranks
 
 WORD = 1 << 32
@@ -134,5 +134,5 @@ def test_a_stranger_reads_the_same_column(spread: int) -> None:
     noise = rng.choice([0.0, 1e-5, 1e-3, 0.1], 150) * rng.normal(size=150)
     location = np.clip(ranks.ranks(q) + (noise * 2**28).astype(np.int64), 0, 2**28 - 1)
     level = rng.integers(0, 31, 150)
-    stream, escaped = encode_column(q, ranks, 6, location, level)
+    stream, escaped = ColumnCoder(ranks, 6).encode(q, location, level)
     assert read_column(stream, escaped.tolist(), ranks, 6, location.tolist(), level.tolist()) == q.tolist()

@@ -3,8 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hepbaler.coding.decoder import ACTIVATION_TOP, INPUT_TOP, IntegerLayer, IntegerNet, as_input, towards_hint
+from hepbaler.coding.decoder import ACTIVATION_TOP, INPUT_TOP, IntegerLayer, IntegerNet, towards_hint
 from hepbaler.errors import CorruptFile
+from hepbaler.features.ranks import as_input
+
+pytestmark = pytest.mark.usefixtures("either_loops")
 
 
 def random_net(n_inputs: int, width: int, seed: int = 0) -> IntegerNet:

@@ -14,6 +14,8 @@ from hepbaler.errors import ColumnNotFound, CorruptFile, FormatError, ModelError
 from hepbaler.features.hints import LinearHint, Term
 from hepbaler.features.ranks import fit_ranks
 
+pytestmark = pytest.mark.usefixtures("either_loops")
+
 NAMES = ("a", "b", "flag", "total")
 
 

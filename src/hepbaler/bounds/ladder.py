@@ -20,6 +20,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from hepbaler.loops import kernels
+
 __all__ = ("Ladder", "ladder")
 
 
@@ -62,6 +64,23 @@ class Ladder:
         found: NDArray[np.float64] = self.coarse[bins >> (n.bit_length() - 1)] * self.fine[bins & (n - 1)]
         return found
 
+    def values(self, integers: NDArray[np.int64], step: float, levels: int) -> NDArray[np.float64] | None:
+        """Multiples of `step` up to ``|q| = levels``, the ladder beyond, by the compiled loops; None without them.
+
+        Parameters
+        ----------
+        integers
+            Shape ``(n_rows,)``.
+        """
+        loops = kernels()
+        if loops is None:
+            return None
+        found = np.empty(len(integers), np.float64)
+        q = np.ascontiguousarray(integers, np.int64)
+        bits = len(self.fine).bit_length() - 1
+        loops.climb_ladder(q, len(q), found, step, levels, self.coarse, self.fine, bits)
+        return found
+
     def bin_of(self, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the number of the bin that holds each magnitude, negative below the first bin.
 
@@ -77,7 +96,7 @@ class Ladder:
         return bins
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=256)
 def ladder(first: float, ratio: float, largest: float) -> Ladder:
     """Build a ladder.
 

@@ -19,6 +19,7 @@ import numpy as np
 from hepbaler.coding.tables import LAST_LEVEL
 from hepbaler.errors import CorruptFile
 from hepbaler.features.ranks import RANK_BITS
+from hepbaler.loops import kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +38,6 @@ __all__ = (
     "LOCATION_BITS",
     "IntegerLayer",
     "IntegerNet",
-    "as_input",
     "towards_hint",
 )
 
@@ -57,11 +57,6 @@ EXACT = (1 << 24) - 1
 # A block's activations stay in the second-level cache.
 _BLOCK = 4096
 _ONE_THREAD = 1 << 18
-
-
-def as_input(rank: IntArray) -> FloatArray:
-    """A rank (parts of 2^28) as the network sees it: -2048 to 2047, shape (n_rows,)."""
-    return ((rank >> (RANK_BITS - 12)) - 2048).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +146,20 @@ class IntegerNet:
         largest = max(layer.weight.size for layer in self.layers)
         return int(np.clip(_ONE_THREAD // max(largest, 1) // 32 * 32, 32, 512))
 
+    @cached_property
+    def _compiled(self) -> tuple[FloatArray, ...]:
+        """Weights and biases with their scales in them, which are powers of two; as many outputs as the loops ask for."""
+        arrays = []
+        width = self.n_inputs
+        for weight, bias, scale in self._prepared:
+            n_out = -(-weight.shape[0] // 4) * 4
+            padded = np.zeros((n_out, width + 1), np.float32)
+            padded[: weight.shape[0], : weight.shape[1]] = weight * scale
+            padded[: weight.shape[0], -1] = (bias * scale)[:, 0]
+            arrays += [np.ascontiguousarray(padded[:, :-1]), np.ascontiguousarray(padded[:, -1])]
+            width = n_out
+        return tuple(arrays)
+
     def run(self, inputs: list[FloatArray], *, n_rows: int, block: int = _BLOCK) -> tuple[IntArray, IntArray, IntArray]:
         """Location (parts of 2^28), level and gate (parts of 2^6) of each row.
 
@@ -163,6 +172,11 @@ class IntegerNet:
         block
             Rows at a time; the result does not depend on it.
         """
+        loops = kernels()
+        if loops is not None:
+            found = (np.empty(n_rows, np.int64), np.empty(n_rows, np.int64), np.empty(n_rows, np.int64))
+            loops.run_net(tuple(inputs), n_rows, self._compiled, found)
+            return found
         outputs = np.empty((3, n_rows), np.float32)
         piece = min(self._piece, block)
         for start in range(0, n_rows, block):

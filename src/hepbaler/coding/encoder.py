@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hepbaler.coding import plain
-from hepbaler.coding.decoder import INPUT_BITS, as_input
+from hepbaler.coding.decoder import INPUT_BITS
 from hepbaler.coding.learned import LATENT_TOP
 from hepbaler.errors import CorruptFile, ModelError, NotHepbalerFile
 
@@ -91,7 +91,7 @@ class LatentEncoder:
         result = np.empty((n_rows, self.n_latent), np.int64)
         for start in range(0, n_rows, _BLOCK):
             stop = min(start + _BLOCK, n_rows)
-            parts = [as_input(table.ranks(ints[name][start:stop])) for name, table in zip(names, tables, strict=True)]
+            parts = [table.inputs(ints[name][start:stop]) for name, table in zip(names, tables, strict=True)]
             values = np.stack(parts, axis=1) / np.float32(1 << INPUT_BITS)
             for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
                 values = values @ weight + bias

@@ -7,12 +7,13 @@ A page is the words of one ANS stream, then the values that lie in no bin. What 
     inside   leading bits of the offset under inner tables, where the distribution is not flat across the bin
              all other bits of the offset, 16 at a time, equally probable
 
-Rows that share a table are coded with one call, so the cost of Python does not grow with the rows.
+Rows that share a table are coded with one call. The compiled loops do all of a column in one.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import constriction
@@ -20,7 +21,8 @@ import numpy as np
 
 from hepbaler.coding import tables
 from hepbaler.errors import CorruptFile
-from hepbaler.features.ranks import MASS_BITS, RANK_BITS, RankTable
+from hepbaler.features.ranks import MASS_BITS, RANK_BITS, RankTable, as_input
+from hepbaler.loops import kernels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     IntArray = NDArray[np.int64]
+    FloatArray = NDArray[np.float32]
 
-__all__ = ("ReadSymbols", "WriteSymbols", "decode_column", "encode_column", "histogram_model")
+__all__ = ("ColumnCoder", "ReadSymbols", "WriteSymbols", "histogram_model", "words_of")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -43,6 +46,8 @@ _TABLES_AT_ONCE = 256
 _NONE = 3
 # The last symbol of every stream that is not empty: a stream that was cut or decoded wrongly does not end in it.
 _END = 0x5AC3
+_NO_END = "entropy-coded stream holds more than its rows, or the wrong symbols: the page or its model is damaged"
+_NO_BIN = "entropy-coded stream points outside the column's bins: the page or its model is damaged"
 
 
 def _model(weights: IntArray) -> Any:
@@ -84,6 +89,24 @@ def _groups(index: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     return order, used, counts[used]
 
 
+def words_of(stream: bytes) -> NDArray[np.uint32]:
+    """The words of a stream.
+
+    Raises
+    ------
+    CorruptFile
+        If its length is no whole number of words, or the last one is 0, which none is.
+    """
+    if len(stream) % 4:
+        msg = f"entropy-coded stream has {len(stream)} bytes, which is no whole number of 32-bit words"
+        raise CorruptFile(msg, section="page", found=len(stream))
+    words = np.frombuffer(stream, "<u4").astype(np.uint32)
+    if words.size and words[-1] == 0:
+        msg = "entropy-coded stream is damaged: it ends in a word of zeros"
+        raise CorruptFile(msg, section="page")
+    return words
+
+
 class WriteSymbols:
     """Collects symbols in decoding order; `finish` pushes them onto the stack backwards."""
 
@@ -118,14 +141,7 @@ class ReadSymbols:
     """Takes symbols from a stream in the order in which `WriteSymbols` was given them."""
 
     def __init__(self, stream: bytes) -> None:
-        if len(stream) % 4:
-            msg = f"entropy-coded stream has {len(stream)} bytes, which is no whole number of 32-bit words"
-            raise CorruptFile(msg, section="page", found=len(stream))
-        try:
-            self._coder = _Ans(np.frombuffer(stream, "<u4").astype(np.uint32))
-        except ValueError as error:
-            msg = f"entropy-coded stream is damaged: {error}"
-            raise CorruptFile(msg, section="page") from error
+        self._coder = _Ans(words_of(stream))
         self._any = False
 
     def take(self, count: int, model: Any) -> IntArray:
@@ -151,18 +167,17 @@ class ReadSymbols:
         """Check that the stream ends here: with the end mark, if anything was taken, and then empty."""
         marked = not self._any or int(self._coder.decode(_raw_model(_RAW_BITS), 1)[0]) == _END
         if not (marked and self._coder.is_empty()):
-            msg = (
-                "entropy-coded stream holds more than its rows, or the wrong symbols: the page or its model is damaged"
-            )
-            raise CorruptFile(msg, section="page")
+            raise CorruptFile(_NO_END, section="page")
 
 
 class _Routes:
     """Which tables serve each row of a column, as far as it follows from the network's output alone."""
 
-    def __init__(self, ranks: RankTable, location: IntArray, level: IntArray, uniform: int) -> None:
+    def __init__(
+        self, ranks: RankTable, mass_levels: IntArray, location: IntArray, level: IntArray, uniform: int
+    ) -> None:
         self.ranks, self.location, self.level, self.uniform = ranks, location, level, uniform
-        self.mass_levels = tables.mass_levels(ranks.mass)
+        self.mass_levels = mass_levels
         fine = np.flatnonzero(level > tables.WIDE_LEVEL)
         starts = ranks.cumulative[:-1] << (RANK_BITS - MASS_BITS)
         centre = np.searchsorted(starts, location[fine], side="right") - 1
@@ -218,28 +233,98 @@ def _raw_models(used: IntArray) -> Iterator[Any]:
     return (_raw_model(bits) for bits in used.tolist())
 
 
-def encode_column(
-    q: IntArray, ranks: RankTable, uniform: int, location: IntArray, level: IntArray
-) -> tuple[bytes, IntArray]:
-    """Encode a column under the decoder's locations and levels.
+@dataclass(frozen=True, eq=False)
+class ColumnCoder:
+    """Codes one column.
 
-    Parameters
+    Attributes
     ----------
-    q
-        Values, shape (n_rows,).
-    location, level
-        The decoder's output for each row: parts of 2^28, and 0 to LAST_LEVEL.
+    ranks
+        The column's bins.
     uniform
         2^-uniform of the probability follows the column's own histogram.
-
-    Returns
-    -------
-    The stream, and the values that lie in no bin, in row order.
     """
-    routes = _Routes(ranks, location, level, uniform)
+
+    ranks: RankTable
+    uniform: int
+
+    @cached_property
+    def _levels(self) -> IntArray:
+        return tables.mass_levels(self.ranks.mass)
+
+    def encode(self, q: IntArray, location: IntArray, level: IntArray) -> tuple[bytes, IntArray]:
+        """Encode values under the decoder's locations and levels.
+
+        Parameters
+        ----------
+        q
+            Values, shape (n_rows,).
+        location, level
+            The decoder's output for each row: parts of 2^28, and 0 to LAST_LEVEL.
+
+        Returns
+        -------
+        The stream, and the values that lie in no bin, in row order.
+        """
+        located, offset = self.ranks.locate(q)
+        bins = located.astype(np.int64)
+        outside = q[bins == self.ranks.n_bins]
+        loops = kernels()
+        if loops is not None:
+            where = (np.ascontiguousarray(location), np.ascontiguousarray(level), q.size)
+            table = (self.ranks.arrays, self._levels, self.uniform, tables.constants())
+            stream: bytes = loops.encode_symbols(*where, *table, bins, np.ascontiguousarray(offset))
+            return stream, outside
+        return _write_symbols(_Routes(self.ranks, self._levels, location, level, self.uniform), bins, offset), outside
+
+    def decode(
+        self, stream: bytes, escaped: IntArray, location: IntArray, level: IntArray
+    ) -> tuple[IntArray, FloatArray]:
+        """The inverse of `encode`.
+
+        Returns
+        -------
+        Values, and how a network sees them (`as_input` of their ranks), each shape (n_rows,).
+
+        Raises
+        ------
+        CorruptFile
+            If the stream does not fit the rows.
+        """
+        loops = kernels()
+        if loops is None:
+            routes = _Routes(self.ranks, self._levels, location, level, self.uniform)
+            bins, values = _read_symbols(stream, routes)
+            outside = np.flatnonzero(bins == self.ranks.n_bins)
+            _check_escaped(outside.size, escaped.size)
+            located = bins.astype(np.int16)
+            seen = as_input(self.ranks.centre(located, values))
+            values = self.ranks.values(located, values)
+            values[outside] = escaped
+            return values, seen
+        values, seen = np.empty(location.size, np.int64), np.empty(location.size, np.float32)
+        rows = (np.ascontiguousarray(location), np.ascontiguousarray(level), location.size)
+        status, n_outside = loops.decode_symbols(
+            *(words_of(stream), np.ascontiguousarray(escaped), escaped.size, *rows),
+            *(self.ranks.arrays, self._levels, self.uniform, tables.constants(), values, seen),
+        )
+        if status == 1:
+            raise CorruptFile(_NO_BIN, section="page")
+        if status:
+            raise CorruptFile(_NO_END, section="page")
+        _check_escaped(n_outside, escaped.size)
+        return values, seen
+
+
+def _check_escaped(asked: int, held: int) -> None:
+    if asked != held:
+        msg = f"page holds {held} values outside the bins, its stream asks for {asked}"
+        raise CorruptFile(msg, section="page", expected=asked, found=held)
+
+
+def _write_symbols(routes: _Routes, bins: IntArray, offset: IntArray) -> bytes:
+    """The stream of a column's bins and offsets."""
     writer = WriteSymbols()
-    located, offset = ranks.locate(q)
-    bins = located.astype(np.int64)
     writer.put_grouped(bins[routes.wide], routes.wide_index, routes.wide_models)
     relative = bins[routes.narrow] - routes.centre + 1
     near = (relative >= 0) & (relative < _NONE)
@@ -255,39 +340,26 @@ def encode_column(
         taken = np.minimum(rest[left], _RAW_BITS)
         rest[left] -= taken
         writer.put_grouped((low[left] >> rest[left]) & ((1 << taken) - 1), taken, _raw_models)
-    return writer.finish(), q[bins == ranks.n_bins]
+    return writer.finish()
 
 
-def decode_column(
-    stream: bytes, escaped: IntArray, ranks: RankTable, uniform: int, location: IntArray, level: IntArray
-) -> tuple[IntArray, NDArray[np.int16], IntArray]:
-    """The inverse of `encode_column`.
-
-    Returns
-    -------
-    Values, bins and offsets, each shape (n_rows,).
-
-    Raises
-    ------
-    CorruptFile
-        If the stream does not fit the rows.
-    """
-    routes = _Routes(ranks, location, level, uniform)
+def _read_symbols(stream: bytes, routes: _Routes) -> tuple[IntArray, IntArray]:
+    """Bins and offsets of a column, each shape (n_rows,)."""
     reader = ReadSymbols(stream)
-    bins = np.empty(location.size, np.int64)
+    n_rows = routes.location.size
+    bins = np.empty(n_rows, np.int64)
     bins[routes.wide] = reader.take_grouped(routes.wide_index, routes.wide_models)
     relative = reader.take_grouped(routes.narrow_index, routes.narrow_models)
     near = relative + routes.centre - 1
     away = np.flatnonzero(relative == _NONE)
     near[away] = reader.take(away.size, routes.histogram())
     bins[routes.narrow] = near
-    if bool(np.any((bins < 0) | (bins > ranks.n_bins))):
-        msg = "entropy-coded stream points outside the column's bins: the page or its model is damaged"
-        raise CorruptFile(msg, section="page")
+    if bool(np.any((bins < 0) | (bins > routes.ranks.n_bins))):
+        raise CorruptFile(_NO_BIN, section="page")
     rows, index, bits = routes.inner(bins)
     rest = bits.copy()
     rest[rows] -= index & 7
-    offset = np.zeros(location.size, np.int64)
+    offset = np.zeros(n_rows, np.int64)
     offset[rows] = reader.take_grouped(index, _inner_models)
     while rest.any():
         left = np.flatnonzero(rest)
@@ -295,11 +367,4 @@ def decode_column(
         rest[left] -= taken
         offset[left] = (offset[left] << taken) | reader.take_grouped(taken, _raw_models)
     reader.finish()
-    outside = np.flatnonzero(bins == ranks.n_bins)
-    if outside.size != escaped.size:
-        msg = f"page holds {escaped.size} values outside the bins, its stream asks for {outside.size}"
-        raise CorruptFile(msg, section="page", expected=outside.size, found=escaped.size)
-    located = bins.astype(np.int16)
-    values = ranks.values(located, offset)
-    values[outside] = escaped
-    return values, located, offset
+    return bins, offset

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hepbaler.coding import plain
-from hepbaler.coding.decoder import IntegerNet, as_input, towards_hint
-from hepbaler.coding.entropy import ReadSymbols, WriteSymbols, decode_column, encode_column, histogram_model
+from hepbaler.coding.decoder import IntegerNet, towards_hint
+from hepbaler.coding.entropy import ColumnCoder, ReadSymbols, WriteSymbols, histogram_model
 from hepbaler.errors import ColumnNotFound, CorruptFile, ModelError
 from hepbaler.features.hints import HintScale, LinearHint, clean
 
@@ -70,6 +70,11 @@ class LearnedColumn:
     net: IntegerNet
     hint: LinearHint | None = None
 
+    @cached_property
+    def coder(self) -> ColumnCoder:
+        """Codes the column's values."""
+        return ColumnCoder(self.ranks, self.uniform)
+
     @property
     def slots(self) -> tuple[int, ...]:
         """Every slot that decoding this column needs, ascending."""
@@ -96,6 +101,7 @@ class LearnedCoder:
     input_ranks: tuple[RankTable, ...]
     columns: tuple[LearnedColumn, ...]
     latent_mass: IntArray = field(default_factory=lambda: np.zeros((0, 2 * LATENT_TOP + 1), np.int64))
+    _scales: dict[str, tuple[ToValues, HintScale | None]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         names = [*self.inputs, *self.names, LATENTS]
@@ -220,7 +226,7 @@ class LearnedCoder:
             rows.add(slot, array)
         for column, array in zip(self.columns, arrays[len(self.inputs) :], strict=True):
             location, level = rows.predict(column)
-            stream, escaped = encode_column(array, column.ranks, column.uniform, location, level)
+            stream, escaped = column.coder.encode(array, location, level)
             pages[column.name] = plain.write_varint(escaped.size) + (
                 plain.write_varint(len(stream)) + stream + plain.encode(escaped) if escaped.size else stream
             )
@@ -279,9 +285,17 @@ class LearnedCoder:
             column = self.columns[position]
             location, level = rows.predict(column)
             stream, escaped = _split_page(pages[name], n_rows)
-            decoded[name], bins, offset = decode_column(stream, escaped, column.ranks, column.uniform, location, level)
-            rows.add(rows.n_inputs + position, decoded[name], column.ranks.centre(bins, offset))
+            decoded[name], seen = column.coder.decode(stream, escaped, location, level)
+            rows.add(rows.n_inputs + position, decoded[name], seen)
         return {name: decoded[name] for name in wanted}
+
+    def scale(self, column: LearnedColumn, to_values: ToValues) -> HintScale | None:
+        """Where predicted values of a column lie in its rank space; kept as long as the same function is given."""
+        kept = self._scales.get(column.name)
+        if kept is None or kept[0] is not to_values:
+            kept = to_values, HintScale.of(column.ranks, to_values)
+            self._scales[column.name] = kept
+        return kept[1]
 
     def _encode_latents(self, latents: IntArray) -> bytes:
         writer = WriteSymbols()
@@ -331,10 +345,10 @@ class _Rows:
     def add_latents(self, latents: IntArray) -> None:
         self._latents = [(column * _LATENT_SCALE).astype(np.float32) for column in latents.T]
 
-    def add(self, slot: int, q: IntArray, rank: IntArray | None = None) -> None:
+    def add(self, slot: int, q: IntArray, seen: FloatArray | None = None) -> None:
         self._ints[slot] = q
-        if rank is not None:
-            self._features[slot] = as_input(rank)
+        if seen is not None:
+            self._features[slot] = seen
 
     def predict(self, column: LearnedColumn) -> tuple[IntArray, IntArray]:
         """Location and level of each row of a column."""
@@ -342,12 +356,12 @@ class _Rows:
         scale = None
         hint = np.zeros(self.n_rows, np.int64)
         if column.hint:
-            scale = HintScale.of(column.ranks, self._converter(column.name))
+            scale = self.coder.scale(column, self._converter(column.name))
             if scale is None:
                 msg = f"the values of column {column.name!r} do not ascend with its integers: it cannot have a hint"
                 raise CorruptFile(msg, section="model")
-            hint = scale.rank(column.hint.predict(self._value, self.n_rows))
-            inputs.append(as_input(hint))
+            hint, seen = scale.place(column.hint.predict(self._value, self.n_rows))
+            inputs.append(seen)
         location, level, gate = column.net.run(inputs, n_rows=self.n_rows)
         return (towards_hint(location, gate, hint) if scale else location), level
 
@@ -355,7 +369,7 @@ class _Rows:
         if slot not in self._features:
             ranks = self.coder.input_ranks
             table = ranks[slot] if slot < self.n_inputs else self.coder.columns[slot - self.n_inputs].ranks
-            self._features[slot] = as_input(table.ranks(self._ints[slot]))
+            self._features[slot] = table.inputs(self._ints[slot])
         return self._features[slot]
 
     def _value(self, slot: int) -> ValueArray:

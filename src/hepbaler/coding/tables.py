@@ -36,6 +36,7 @@ __all__ = (
     "NARROW_LEVELS",
     "PRECISION",
     "WIDE_LEVEL",
+    "constants",
     "inner_index",
     "inner_weights",
     "mass_levels",
@@ -159,6 +160,20 @@ def _inner_tables() -> tuple[IntArray, IntArray]:
     """Grid and first table of each relative level."""
     grids = np.array([_inner_grid(level) for level in range(*INNER_LEVELS)], np.int64)
     return grids, np.concatenate([np.zeros(1, np.int64), np.cumsum((1 << grids) + 2 * _INNER_MARGIN)])
+
+
+@cache
+def constants() -> tuple[IntArray, ...]:
+    """All that the tables are made of: the logistic, 2^(level/2) and first table of each wide level, then of narrow and inner ones.
+
+    Returns
+    -------
+    Logistic (1025,), wide levels (31,) and offsets (22,), narrow levels (9,), inner grids (16,), first tables (17,) and levels (16,).
+    """
+    grids, first = _inner_tables()
+    narrow, inner = ([_inverse_scale(level) for level in range(*levels)] for levels in (NARROW_LEVELS, INNER_LEVELS))
+    parts = (_logistic(), wide_levels(), wide_offsets(), narrow, grids, first, inner)
+    return tuple(np.ascontiguousarray(part, np.int64) for part in parts)
 
 
 def inner_index(location: IntArray, level: IntArray, start: IntArray, mass: IntArray, bits: IntArray) -> IntArray:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from hepbaler.features.elementary import cosine_and_sine, hyperbolic_cosine, hyperbolic_sine
-from hepbaler.features.ranks import MASS_BITS, RANK_BITS, RankTable
+from hepbaler.features.ranks import MASS_BITS, RANK_BITS, RankTable, as_input
+from hepbaler.loops import kernels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -175,12 +176,24 @@ class HintScale:
         high = between[-1] + width * np.ldexp(1.0, int(min(int(ranks.shift[-1]), 60)))
         return np.concatenate([[low], between, [high]])
 
+    def place(self, values: FloatArray) -> tuple[IntArray, NDArray[np.float32]]:
+        """Rank (parts of 2^28) of predicted values, and how a network sees it, each shape (n_rows,)."""
+        loops = kernels()
+        if loops is None:
+            rank = self.rank(values)
+            return rank, as_input(rank)
+        rank, seen = np.empty(values.size, np.int64), np.empty(values.size, np.float32)
+        loops.place_values(np.ascontiguousarray(values), values.size, self.edges, self.ranks.arrays, rank, seen)
+        return rank, seen
+
     def rank(self, values: FloatArray) -> IntArray:
         """Rank (parts of 2^28) of predicted values, shape (n_rows,)."""
         bins = np.clip(np.searchsorted(self.edges, values, side="right") - 1, 0, self.ranks.n_bins - 1)
         low, high = self.edges[bins], self.edges[bins + 1]
         inside = values - low
-        inside = inside / (high - low)
+        # Far beyond a narrow last bin the quotient may be infinite, which is 1 then.
+        with np.errstate(over="ignore"):
+            inside = inside / (high - low)
         inside = np.clip(inside, 0.0, 1.0)
         unit = RANK_BITS - MASS_BITS
         within = np.floor(inside * (self.ranks.mass[bins] << unit).astype(np.float64)).astype(np.int64)

@@ -19,13 +19,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hepbaler.errors import CorruptFile, InputError
+from hepbaler.loops import kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     IntArray = NDArray[np.int64]
+    FloatArray = NDArray[np.float32]
 
-__all__ = ("MASS_BITS", "MAX_BINS", "MISSING", "RANK_BITS", "RankTable", "fit_ranks")
+__all__ = ("MASS_BITS", "MAX_BINS", "MISSING", "RANK_BITS", "RankTable", "as_input", "fit_ranks")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -42,6 +44,11 @@ MISSING = -(1 << 62)
 _OFFSET_BITS = RANK_BITS - MASS_BITS
 # A direct lookup of the bin by value costs one byte or two a possible value; beyond this a search is used.
 _LOOKUP_SPAN = 1 << 18
+
+
+def as_input(rank: IntArray) -> FloatArray:
+    """A rank (parts of 2^28) as a network sees it: -2048 to 2047, shape (n_rows,)."""
+    return ((rank >> (RANK_BITS - 12)) - 2048).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +102,12 @@ class RankTable:
         return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.mass)])
 
     @cached_property
+    def arrays(self) -> tuple[IntArray, ...]:
+        """Base, shift, cumulative mass and mass, the last three with the escape: as the compiled loops take them."""
+        parts = (self.base, np.append(self.shift, 0), self.cumulative, self.mass)
+        return tuple(np.ascontiguousarray(part, np.int64) for part in parts)
+
+    @cached_property
     def _widths(self) -> NDArray[np.uint64]:
         return self.shift.astype(np.uint64)
 
@@ -145,6 +158,15 @@ class RankTable:
     def ranks(self, q: IntArray) -> IntArray:
         """Rank of each value, parts of 2^28, shape (n_rows,)."""
         return self.centre(*self.locate(q))
+
+    def inputs(self, q: IntArray) -> FloatArray:
+        """How a network sees each value (`as_input` of its rank), shape (n_rows,)."""
+        loops = kernels()
+        if loops is None:
+            return as_input(self.ranks(q))
+        seen = np.empty(q.size, np.float32)
+        loops.see_ranks(np.ascontiguousarray(q), q.size, self.arrays, seen)
+        return seen
 
 
 def fit_ranks(sample: IntArray, *, max_bins: int = MAX_BINS) -> RankTable:

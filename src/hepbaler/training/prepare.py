@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from hepbaler.coding.decoder import INPUT_BITS, as_input
+from hepbaler.coding.decoder import INPUT_BITS
 from hepbaler.features.hints import HintScale, LinearHint, clean
-from hepbaler.features.ranks import MASS_BITS, MAX_BINS, RANK_BITS, RankTable, fit_ranks
+from hepbaler.features.ranks import MASS_BITS, MAX_BINS, RANK_BITS, RankTable, as_input, fit_ranks
 from hepbaler.training.hints import fit_hint, possible_terms
 from hepbaler.training.loop import Sheet
 from hepbaler.training.order import sums_last
