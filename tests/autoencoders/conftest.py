@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import awkward as ak
 import numpy as np
 import pytest
+import uproot
 
 NAMES = ("Jet_pt", "Jet_eta", "Jet_phi", "Jet_mass", "Jet_chEn", "Jet_neEn", "Jet_muEn", "Jet_n", "Jet_one", "Jet_sum")
 
@@ -25,3 +27,17 @@ def jets():
     table = np.stack(columns, axis=1).astype(np.float32).astype(np.float64)
     table = np.column_stack([table, np.float32(table[:, 4] + table[:, 5])])
     return table, NAMES, counts
+
+
+@pytest.fixture
+def file(tmp_path, jets):
+    """The same as a ROOT file."""
+    table, names, counts = jets
+    path = tmp_path / "jets.root"
+    branches = {
+        name: ak.unflatten(table[:, i].astype(np.int32 if name == "Jet_n" else np.float32), counts)
+        for i, name in enumerate(names)
+    }
+    with uproot.recreate(path) as root:
+        root["Events"] = {**branches, "MET_pt": np.arange(len(counts), dtype=np.float32)}
+    return path

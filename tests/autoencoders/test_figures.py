@@ -39,9 +39,9 @@ def test_figures_show_what_they_are_given():
         assert png_bytes(figure)[:4] == b"\x89PNG"
 
 
-def test_the_example_draws_every_family(tmp_path, monkeypatch, capsys):
+def test_the_example_draws_every_family(file, tmp_path, monkeypatch, capsys):
     script = Path(__file__).resolve().parents[2] / "examples" / "autoencoders" / "training_curves.py"
-    monkeypatch.setattr("sys.argv", [str(script), "--steps", "2", "-o", str(tmp_path)])
+    monkeypatch.setattr("sys.argv", [str(script), str(file), "--steps", "2", "-o", str(tmp_path)])
     runpy.run_path(str(script), run_name="__main__")
     assert {line.split(":")[0].strip() for line in capsys.readouterr().out.splitlines()} >= {"sae", "conv-aae", "baler"}
     assert (tmp_path / "training_curves.png").stat().st_size > 10_000

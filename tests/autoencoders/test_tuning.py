@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
-import numpy as np
 import pytest
 
 from hepbaler.autoencoders import TrainingSettings, train
@@ -15,22 +12,6 @@ from hepbaler.tuning import largest_table
 
 optuna = pytest.importorskip("optuna")
 SETTINGS = TrainingSettings(steps=40, check_every=20, batch_rows=128)
-
-
-@pytest.fixture
-def file(tmp_path, jets):
-    import awkward as ak
-    import uproot
-
-    table, names, counts = jets
-    path = tmp_path / "jets.root"
-    branches = {
-        name: ak.unflatten(table[:, i].astype(np.int32 if name == "Jet_n" else np.float32), counts)
-        for i, name in enumerate(names)
-    }
-    with uproot.recreate(path) as root:
-        root["Events"] = {**branches, "MET_pt": np.arange(len(counts), dtype=np.float32)}
-    return path
 
 
 def test_a_search_goes_on_where_it_stopped(jets, tmp_path):
@@ -73,33 +54,6 @@ def test_the_largest_table_is_taken(file):
     assert set(largest_table(file, "Jet_[pe]*").names) == {"Jet_pt", "Jet_eta", "Jet_phi"}
     with pytest.raises(InputError, match="no table of two or more floats"):
         largest_table(file, "MET_*")
-
-
-def test_the_command_writes_what_compress_takes(file, tmp_path, capsys):
-    folder = tmp_path / "search"
-    options = [
-        str(file),
-        "-o",
-        str(folder),
-        "--model",
-        "sae",
-        "--ratio",
-        "1.6",
-        "--train-steps",
-        "20",
-        "--weight",
-        "*_mass=5",
-    ]
-    assert main(["tune", *options, "--trials", "4"]) == 0
-    assert "4 trials" in capsys.readouterr().out
-    assert {path.name for path in folder.iterdir()} >= {"study.db", "best.json", "trials.json", "trials.png"}
-    best = json.loads((folder / "best.json").read_text())
-    assert best["model"] == "sae"
-    assert best["ratio"] == 1.6
-    assert best["weights"] == {"*_mass": 5.0}
-    assert set(best["training"]) == {"learning_rate", "batch_rows"}
-    assert main(["tune", *options, "--trials", "5", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["trials"] == 5
 
 
 @pytest.mark.parametrize(

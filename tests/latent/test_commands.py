@@ -93,9 +93,13 @@ def test_train_time_chooses_the_steps(jets_file, tmp_path, run, monkeypatch):
 def test_what_a_search_finds_is_what_compress_takes(jets_file, tmp_path, run):
     pytest.importorskip("optuna")
     folder, target = tmp_path / "search", tmp_path / "x.hbal"
-    run("tune", jets_file, "-o", folder, "--model", "swae", "--latents", "5", "--trials", "2", "--train-steps", "20",
-        "--weight", "Jet_mass=4", "--keep", "Jet_*", "-q")  # fmt: skip
+    search = ["tune", jets_file, "-o", folder, "--model", "swae", "--latents", "5", "--train-steps", "20", "--weight", "Jet_mass=4",
+              "--keep", "Jet_*"]  # fmt: skip
+    assert "2 trials" in run(*search, "--trials", "2")
+    assert {path.name for path in folder.iterdir()} >= {"study.db", "best.json", "trials.json", "trials.png"}
+    assert json.loads(run(*search, "--trials", "3", "--json"))["trials"] == 3
     best = json.loads((folder / "best.json").read_text())
+    assert set(best["training"]) == {"learning_rate", "batch_rows"}
     run("compress", jets_file, "-o", target, "--mode", "latent", "--config", folder / "best.json", "--rounding", "0.5",
         "--train-steps", "30", "--keep", "Jet_*", "-q")  # fmt: skip
     told = settings_of(target)
