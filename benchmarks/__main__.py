@@ -96,6 +96,24 @@ def report(results: Path, page: Path) -> None:
         click.echo(path)
 
 
+@main.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@_WHERE
+@click.option("--page", type=click.Path(path_type=Path), default=_DOCS / "study.md")
+def study(folder: Path | None, results: Path, page: Path) -> None:
+    """Write tables and figures of a study into docs/study.md.
+
+    FOLDER is what 'hepbaler study' wrote; without it the summary that was kept of the last one is taken.
+    """
+    from .studypage import keep_study, write_study
+
+    kept = results / "study.json"
+    if folder is not None:
+        keep_study(folder, kept)
+    for path in (kept, *write_study(kept, page, page.parent / "images", folder)):
+        click.echo(path)
+
+
 if __name__ == "__main__":
     try:
         main(prog_name="python -m benchmarks")

@@ -11,7 +11,7 @@ from .plots import size_against_bound, size_against_speed
 from .results import read_rows
 from .tables import details_table, sizes_table
 
-__all__ = ("write_report",)
+__all__ = ("fill_blocks", "write_report")
 
 
 def write_report(results: Path, page: Path, images: Path) -> list[Path]:
@@ -53,11 +53,13 @@ def write_report(results: Path, page: Path, images: Path) -> list[Path]:
                 break
         if main and size_against_speed(rows, main[0], images / "benchmark_speed.png"):
             written.append(images / "benchmark_speed.png")
-    page.write_text(_with_blocks(page.read_text(), blocks))
+    page.write_text(fill_blocks(page.read_text(), blocks))
     return written
 
 
-def _with_blocks(text: str, blocks: dict[str, str]) -> str:
+def fill_blocks(text: str, blocks: dict[str, str]) -> str:
+    """Put new content between ``<!-- benchmarks: NAME -->`` and ``<!-- end -->``; blocks without any keep theirs."""
+
     def fill(found: re.Match[str]) -> str:
         content = blocks.get(found[2])
         return found[0] if content is None else f"{found[1]}{content}\n{found[3]}"

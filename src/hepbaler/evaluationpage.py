@@ -135,12 +135,12 @@ def write_page(
 
 
 def _columns(columns: Sequence[ColumnFigures]) -> str:
-    head = ("column", "remarks", "bound", "values", "changed", "largest error", "of bound", "bias", "RMS", "spread",
+    head = ("column", "remarks", "bound", "values", "changed", "largest error", "of bound", "bias", "RMS", "68 %", "spread",
             "rel. 50 %", "rel. 99 %", "KS", "Wasser\u00adstein", "comb from")  # fmt: skip
     rows = []
     for c in columns:
         share = "-" if c.largest_share is None else f"{c.largest_share:.3f}"
-        numbers = (c.largest_error, share, c.bias, c.rms, c.spread, c.relative.get("0.5"), c.relative.get("0.99"),
+        numbers = (c.largest_error, share, c.bias, c.rms, c.typical, c.spread, c.relative.get("0.5"), c.relative.get("0.99"),
                    c.ks, c.wasserstein)  # fmt: skip
         texts = (n if isinstance(n, str) else "-" if n is None else f"{n:.3g}" for n in numbers)
         comb = "-" if c.combing_bins is None else f"{c.combing_bins} bins"

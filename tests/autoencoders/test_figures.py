@@ -45,3 +45,21 @@ def test_the_example_draws_every_family(file, tmp_path, monkeypatch, capsys):
     runpy.run_path(str(script), run_name="__main__")
     assert {line.split(":")[0].strip() for line in capsys.readouterr().out.splitlines()} >= {"sae", "conv-aae", "baler"}
     assert (tmp_path / "training_curves.png").stat().st_size > 10_000
+
+
+def test_the_other_example_leaves_out_what_helps(monkeypatch, capsys):
+    script = Path(__file__).resolve().parents[2] / "examples" / "autoencoders" / "what_helps.py"
+    monkeypatch.setattr("sys.argv", [str(script), "--steps", "2"])
+    runpy.run_path(str(script), run_name="__main__")
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.endswith(" GeV |")][1:]
+    names = [
+        "| as it is",
+        "| no sums, energies or shares",
+        "| no linear skip",
+        "| min-max scaling",
+        "| none of the three",
+    ]
+    assert [row[0] for row in rows] == names
+    assert [int(row[1]) for row in rows] == [8, 11, 8, 11, 11]
+    # With two steps of training the principal components are all there is, and they are a good start.
+    assert float(rows[0][2].removesuffix(" %")) < float(rows[2][2].removesuffix(" %"))

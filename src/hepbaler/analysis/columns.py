@@ -40,8 +40,8 @@ class ColumnFigures:
         What the archive promises (``bits=10``), or None.
     values, changed, nonfinite, outside, largest_error, largest_share, bias, rms
         Of all values; see `hepbaler.analysis.tally.Sums`.
-    spread
-        Half of the central 68 % of the values before.
+    spread, typical
+        Half of the central 68 % of the values before, and the error that 68 % of the values do not exceed.
     relative
         Quantiles of the relative error, by level.
     ks, wasserstein
@@ -71,6 +71,7 @@ class ColumnFigures:
     bias: float
     rms: float
     spread: float
+    typical: float
     relative: dict[str, float]
     ks: float
     wasserstein: float
@@ -114,6 +115,7 @@ def figures_of(tally: ColumnTally, tree: str, column: str, bound: str | None, *,
     same = not sums.changed
     ks = 0.0 if same else ks_distance(before, after)
     distance = 0.0 if same else wasserstein(before, after)
+    typical = 0.0 if same else _typical_error(before, after)
     combing = None if same or integer else combing_bins(before, after)
     correlation: float | None = None
     if len(before) > 1 and np.ptp(before) > 0 and np.ptp(after) > 0:
@@ -145,7 +147,7 @@ def figures_of(tally: ColumnTally, tree: str, column: str, bound: str | None, *,
         suspect(min(in_errors, 1e3), f"bias of {in_errors:.2g} statistical errors" if in_errors > 1 else None)
         moved = levy_excess(before, after, INVISIBLE_MOVE * scale) * math.sqrt(len(before) / 2) / KS_CRITICAL
         suspect(moved, "another distribution" if moved > 1 else None)
-        share = max(_typical_error(before, after) / scale, sums.rms / wide) if scale > 0 else 0.0
+        share = max(typical / scale, sums.rms / wide) if scale > 0 else 0.0
         suspect(
             min(10 * share, 1e3), f"errors are {100 * share:.2g} % of the spread" if share > POOR_RESOLUTION else None
         )
@@ -164,6 +166,7 @@ def figures_of(tally: ColumnTally, tree: str, column: str, bound: str | None, *,
         bias=sums.bias,
         rms=sums.rms,
         spread=spread,
+        typical=typical,
         relative={} if integer else error_quantiles(before, after),
         ks=ks,
         wasserstein=distance,

@@ -105,6 +105,7 @@ def _print(result: StudyResult) -> None:
         "arrays / archive": "arrays",
         "ROOT / archive": "ROOT",
         "columns [%]": "columns",
+        "typical [%]": "typical",
         "training [s]": "training",
         "as small": "as small",
     }

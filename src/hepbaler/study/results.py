@@ -36,7 +36,7 @@ class Variant:
     steps
         Of training of an autoencoder; None without.
     columns
-        By column that changed: its ``rms`` error, ``bias``, ``largest`` error, ``spread``, ``ks`` distance, and the number
+        By column that changed: its ``rms`` error, the ``typical`` one that 68 % of the values do not exceed, ``bias``, ``largest`` error, ``spread``, ``ks`` distance, and the number
         of bins in which it shows a ``comb``, or None.
     correlation
         The correlation that changed most: ``columns`` (two), ``before``, ``after``; None where there is none.
@@ -73,14 +73,14 @@ class Variant:
         """Bytes of the ROOT file over bytes of the archive."""
         return self.source_bytes / max(self.archive_bytes, 1)
 
-    def relative_errors(self, names: Collection[str]) -> dict[str, float]:
-        """RMS error over spread (half of the central 68 %) by column; 0 for what did not change."""
+    def relative_errors(self, names: Collection[str], what: str = "rms") -> dict[str, float]:
+        """RMS (or ``typical``) error over spread, half of the central 68 %, by column; 0 for what did not change."""
         found = {name: self.columns.get(name) for name in names}
-        return {name: 0.0 if one is None else one["rms"] / one["spread"] for name, one in found.items()}
+        return {name: 0.0 if one is None else one[what] / one["spread"] for name, one in found.items()}
 
-    def column_error(self, names: Collection[str]) -> float:
+    def column_error(self, names: Collection[str], what: str = "rms") -> float:
         """Mean of `relative_errors`; 0 without columns."""
-        errors = self.relative_errors(names).values()
+        errors = self.relative_errors(names, what).values()
         return sum(errors) / max(len(errors), 1)
 
     @classmethod
@@ -141,6 +141,17 @@ class StudyResult:
             **asdict(self),
             "same_bytes": {name: None if one is None else one.name for name, one in partners.items()},
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> StudyResult:
+        """Inverse of `to_dict`."""
+        return cls(
+            data["source"],
+            data["folder"],
+            data["settings"],
+            data["label"],
+            tuple(Variant.from_dict(one) for one in data["variants"]),
+        )
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""

@@ -177,6 +177,7 @@ def _errors(one: ColumnFigures) -> dict[str, Any]:
     told = one.to_dict()
     return {
         "rms": told["rms"],
+        "typical": told["typical"],
         "bias": told["bias"],
         "largest": told["largest_error"],
         "spread": told["spread"],

@@ -16,6 +16,7 @@ HEAD = (
     "arrays / archive",
     "ROOT / archive",
     "columns [%]",
+    "typical [%]",
     "peak [GeV]",
     "mass [GeV]",
     "width [GeV]",
@@ -34,7 +35,7 @@ NOTES = (
     ),
     (
         "columns: RMS error over spread (half of the central 68 %), mean of the columns that the autoencoders change. "
-        "peak: RMS error of the masses in the peak."
+        "typical: the same of the error that 68 % of the values do not exceed. peak: RMS error of the masses in the peak."
     ),
     (
         "shift: fitted after minus before; its error is a paired one. in errors: in statistical errors of the original's "
@@ -85,6 +86,7 @@ def _row(one: Variant, fit: str, names: Sequence[str]) -> tuple[str, ...]:
         "arrays / archive": f"{one.arrays_ratio:.2f}",
         "ROOT / archive": f"{one.source_ratio:.2f}",
         "columns [%]": _digits(100 * one.column_error(names)),
+        "typical [%]": _digits(100 * one.column_error(names, "typical")),
     }
     if one.nominal_ratio is not None and one.float32_ratio is not None:
         cells |= {"columns / latents": f"{one.nominal_ratio:.2f}", "float32 / stored": f"{one.float32_ratio:.2f}"}
