@@ -164,18 +164,19 @@ def _learn(
     progress(0, sum(s.steps for s in settings))
     # The longest first, so that no core is left with it at the end.
     order = sorted(range(len(tables)), key=lambda i: -settings[i].steps * _columns(prepared, tables[i]))
-    with ThreadPoolExecutor(workers) as executor:
+    executor = ThreadPoolExecutor(workers)
+    try:
         futures = {i: executor.submit(_fit, prepared, tables[i], links, settings[i], steps) for i in order}
-        try:
-            done, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-            fitted = {i: future.result() for i, future in futures.items()}
-        except BaseException:
-            steps.stop = True
-            for future in futures.values():
-                future.cancel()
-            raise
+        done, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+        fitted = {i: future.result() for i, future in futures.items()}
+    except BaseException as error:
+        steps.stop = True
+        # Who interrupts does not want to wait until each thread comes to its next step; they end by themselves.
+        executor.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
+        raise
+    executor.shutdown()
     models = {tables[i].index: model for i, model in fitted.items() if model is not None}
     return [(index, models[index]) for index in links.order if index in models]
 

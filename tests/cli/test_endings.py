@@ -29,6 +29,21 @@ pipeline.compress = compress
 sys.exit(cli.main())
 """
 
+# The command, which says when a thread trains.
+TRAINING = """
+from torch.optim import Adam
+from hepbaler import cli
+
+step = Adam.step
+
+def said(*args, **options):
+    print("ready", flush=True)
+    return step(*args, **options)
+
+Adam.step = said
+cli.run()
+"""
+
 
 @pytest.fixture
 def failing(monkeypatch, nano_file):
@@ -102,6 +117,27 @@ def test_signals_leave_nothing_half_written(nano_file, tmp_path, number, code, w
         assert list(tmp_path.iterdir())
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert err.strip("\n").splitlines() == [f"hepbaler: error: {word}; nothing half-written is left"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals as Unix has them")
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_training_ends_at_once_and_quietly(sample_path, tmp_path, number, code, word):
+    command = ["compress", str(sample_path), "-o", str(tmp_path / "x.hbal"), "--train-steps", "1000000"]
+    command += ["--keep", "Jet_pt", "--keep", "Jet_eta"]
+    with subprocess.Popen(
+        [sys.executable, "-c", TRAINING, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        assert list(tmp_path.iterdir())
+        process.send_signal(number)
+        # A second one, as of an impatient user or a batch system, finds the cleaning up under way or the process gone.
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert err.strip("\n").splitlines() == [f"hepbaler: error: {word}; nothing half-written is left"]
     assert list(tmp_path.iterdir()) == []

@@ -67,4 +67,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SystemExit as leaving:
+        # Files are cleaned up. Threads may still compute, in torch's code, too, and nobody waits for what they find.
+        os._exit(leaving.code if isinstance(leaving.code, int) else 1)

@@ -5,9 +5,9 @@ What heavy work needs (numpy, uproot, torch, rich) is imported inside the comman
 
 from __future__ import annotations
 
-from .app import main
+from .app import main, run
 
-__all__ = ("main",)
+__all__ = ("main", "run")
 
 
 def __dir__() -> tuple[str, ...]:

@@ -10,11 +10,13 @@ import logging
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -34,7 +36,7 @@ from .train import train
 from .tune import tune
 from .verify import verify
 
-__all__ = ("cli", "main")
+__all__ = ("cli", "main", "run")
 
 FAILURE, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
@@ -117,18 +119,25 @@ def _failure_of(error: BaseException) -> _Failure:
 
 
 @contextmanager
-def _termination_as_exit() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into `SystemExit`, so that writers take their temporary files along."""
+def _signals_as_exceptions() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into `SystemExit`, SIGINT into `KeyboardInterrupt`, so that writers take their temporary files along.
+
+    The first one counts. Those after it would hit the cleaning up, which is a matter of a second.
+    """
+    before: dict[int, Callable[..., object] | int | None] = {}
 
     def leave(number: int, _: FrameType | None) -> None:
-        raise SystemExit(128 + number)
+        for caught in before:
+            signal.signal(caught, signal.SIG_IGN)
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
-    before: dict[int, Callable[..., object] | int | None] = {}
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        # A parent that said nohup has SIGHUP ignored, and that is to stay so.
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            before[number] = signal.signal(number, leave)
+    # Python lets the main thread alone do this.
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            # A parent that said nohup has SIGHUP ignored, and that is to stay so.
+            if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                before[number] = signal.signal(number, leave)
     try:
         yield
     finally:
@@ -138,6 +147,18 @@ def _termination_as_exit() -> Iterator[None]:
 
 def _one_line(message: str) -> str:
     return " ".join(message.split())
+
+
+def run() -> NoReturn:
+    """The command as a process of its own: `main`, and the end of the process."""
+    code = main()
+    if code > 128:
+        # Threads may still compute, in torch's code, too. Python would wait for them, or tear down what they stand on.
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -150,7 +171,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     session = Session()
     try:
-        with _termination_as_exit():
+        with _signals_as_exceptions():
             result = cli.main(
                 None if args is None else list(args), prog_name="hepbaler", standalone_mode=False, obj=session
             )

@@ -190,13 +190,18 @@ def _train(
         )
         return _Trained(nets, encoder, uniform, history)
 
+    def racing(_step: int, _steps: int, bits: float) -> None:
+        # Steps of the race are none of those that were asked for, but whoever is told may stop it.
+        if progress is not None:
+            progress(0, settings.steps, bits)
+
     rounding = Rounding(weight_bits=prepared.weight_bits)
     n_latent = settings.n_latent
     if n_latent:
         short = min(settings.steps, max(_RACE_STEPS, int(settings.steps * _RACE_SHARE)))
         totals = []
         for count in (0, n_latent):
-            racer = run(count, short, None)
+            racer = run(count, short, racing)
             bits, latent_bits = measure(racer.nets, racer.encoder, racer.uniform, sheet, held, rounding=rounding)
             totals.append(float(bits.sum()) + latent_bits)
         n_latent = n_latent if totals[1] < totals[0] * _RACE_MARGIN else 0
