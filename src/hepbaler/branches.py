@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from .libraries import Library
 from .table import Branch
 
-__all__ = ("AccessLog", "Accessed", "FilterBranch", "Report", "TreeBranch")
+__all__ = ("AccessLog", "Accessed", "FilterBranch", "ReadableTree", "Report", "TreeBranch")
 
 
 def __dir__() -> tuple[str, ...]:
     return __all__
 
 
-class _Readable(Protocol):
+class ReadableTree(Protocol):
     """As much of a `hepbaler.tree.Tree` as a branch needs."""
 
     @property
@@ -27,11 +27,17 @@ class _Readable(Protocol):
     def arrays(self) -> Callable[..., Any]:
         """See `hepbaler.tree.Tree.arrays`."""
 
+    def bytes_as_arrays(self, names: Iterable[str]) -> int:
+        """Bytes of some branches as plain arrays."""
+
+    def bytes_as_stored(self, names: Iterable[str]) -> int:
+        """Bytes of the pages of some branches."""
+
 
 class TreeBranch:
     """A branch of a `Tree`. Obtained from ``tree[name]``."""
 
-    def __init__(self, tree: _Readable, branch: Branch) -> None:
+    def __init__(self, tree: ReadableTree, branch: Branch) -> None:
         self._tree = tree
         self._branch = branch
 
@@ -55,8 +61,39 @@ class TreeBranch:
         """Number of entries."""
         return self._tree.num_entries
 
-    def array(self, *, entry_start: int | None = None, entry_stop: int | None = None, library: Library = "ak") -> Any:
-        """Read this branch alone; parameters as for `Tree.arrays`."""
+    @property
+    def compressed_bytes(self) -> int:
+        """Bytes of its pages in the archive; none where its columns repeat those of another branch."""
+        return self._tree.bytes_as_stored([self.name])
+
+    @property
+    def uncompressed_bytes(self) -> int:
+        """Bytes as arrays."""
+        return self._tree.bytes_as_arrays([self.name])
+
+    @property
+    def compression_ratio(self) -> float:
+        """`uncompressed_bytes` over `compressed_bytes`."""
+        return self.uncompressed_bytes / max(self.compressed_bytes, 1)
+
+    def array(
+        self,
+        interpretation: object = None,
+        entry_start: int | None = None,
+        entry_stop: int | None = None,
+        *,
+        library: Library = "ak",
+    ) -> Any:
+        """Read this branch alone; parameters as for `Tree.arrays`.
+
+        Raises
+        ------
+        ValueError
+            If an `interpretation` is given, as uproot allows: an archive holds values, and no bytes to look at otherwise.
+        """
+        if interpretation is not None:
+            msg = f"branch {self.name!r} of an archive has no other interpretation than its type, {self.typename}"
+            raise ValueError(msg)
         arrays = self._tree.arrays(self.name, entry_start=entry_start, entry_stop=entry_stop, library=library, how=dict)
         return arrays[self.name]
 

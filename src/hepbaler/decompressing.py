@@ -9,8 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .archive import Archive
-from .archive import open as open_archive
+from .archive import Archive, open_archive
 from .container import check_target
 from .errors import OutputError, UnwritableBranches
 from .restoring import ObjectsReport, RootWriter, TreeReport

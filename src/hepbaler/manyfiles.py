@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .archive import open as open_archive
+from .archive import open_archive
 from .errors import InputError
 from .libraries import concatenated
 

@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .archive import ARCHIVE_KIND, Archive
-from .archive import open as open_archive
+from .archive import ARCHIVE_KIND, Archive, open_archive
 from .assembling import Assembly, strange_sections
 from .bounds import Choice
 from .coding.plain import encode_bytes

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .archive import Archive
-from .archive import open as open_archive
+from .archive import Archive, open_archive
 from .bounds import Choice
 from .errors import FormatError, InputError, NotHepbalerFile
 from .layouts import columns_of, flatten

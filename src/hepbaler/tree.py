@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from .branches import AccessLog, FilterBranch, Report, TreeBranch
+from .branches import AccessLog, FilterBranch, Report
 from .caching import CachedDecoder, ColumnCache
 from .container import ContainerReader
 from .decoding import ClusterDecoder, Decoder, PageSource
 from .entries import EntryReader
-from .errors import ColumnNotFound
 from .expressions import compute, symbols
-from .filters import Filter, chooser, memory_bytes
+from .filters import Filter, memory_bytes
 from .header import TreeHeader
 from .layouts import columns_of, unflatten
 from .lazyarrays import lazy_array
 from .libraries import How, Library, as_library
+from .listing import BranchListing, BranchNames
 from .segments import Segment, SegmentedDecoder, join_headers
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def __dir__() -> tuple[str, ...]:
     return __all__
 
 
-class Tree:
+class Tree(BranchListing):
     """A tree of an archive. Obtained from ``hepbaler.open(...)[path]``.
 
     Parameters
@@ -52,7 +52,7 @@ class Tree:
         self._number = segments[0].number
         self._decoder = self._decoding(reader)
         self._columns: Decoder | CachedDecoder = self._decoder
-        self._branches = {branch.name: branch for branch in self._header.schema.branches}
+        super().__init__(BranchNames(self._header.schema.branches, (reader.name, self.object_path)))
 
     @property
     def header(self) -> TreeHeader:
@@ -112,57 +112,32 @@ class Tree:
         """Number of entries."""
         return self._header.schema.num_entries
 
-    def keys(
-        self,
-        *,
-        filter_name: Filter = None,
-        filter_typename: Filter = None,
-        filter_branch: FilterBranch = None,
-    ) -> list[str]:
-        """Names of the branches that all filters let through."""
-        by_name, by_type = chooser(filter_name), chooser(filter_typename)
-        return [
-            name
-            for name, branch in self._branches.items()
-            if by_name(name)
-            and by_type(branch.typename)
-            and (filter_branch is None or filter_branch(TreeBranch(self, branch)))
-        ]
+    @property
+    def compressed_bytes(self) -> int:
+        """Bytes of its pages in the archive; models, which columns share, are not among them."""
+        return sum(int(self._reader.sizes(segment.number).sum()) for segment in self._segments)
 
-    def values(self, **filters: Any) -> list[TreeBranch]:
-        """Branches; filters as for `keys`."""
-        return [self[name] for name in self.keys(**filters)]
+    @property
+    def uncompressed_bytes(self) -> int:
+        """Bytes of its columns as plain arrays."""
+        return self.bytes_as_arrays(self)
 
-    def items(self, **filters: Any) -> list[tuple[str, TreeBranch]]:
-        """Names and branches; filters as for `keys`."""
-        return [(name, self[name]) for name in self.keys(**filters)]
+    @property
+    def compression_ratio(self) -> float:
+        """`uncompressed_bytes` over `compressed_bytes`."""
+        return self.uncompressed_bytes / max(self.compressed_bytes, 1)
 
-    def typenames(self, **filters: Any) -> dict[str, str]:
-        """C++ type of each branch, as uproot names it; filters as for `keys`."""
-        return {name: self._branches[name].typename for name in self.keys(**filters)}
+    def __enter__(self) -> Self:
+        return self
 
-    def show(self, *, stream: TextIO | None = None, **filters: Any) -> None:
-        """Write a line for each branch: name, type, title; to the screen or to `stream`."""
-        import sys
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
-        rows = [("name", "typename", "title"), *((b.name, b.typename, b.title) for b in self.values(**filters))]
-        widths = [max(len(row[i]) for row in rows) for i in range(2)]
-        rows.insert(1, ("-" * widths[0], "-" * widths[1], "-----"))
-        lines = [f"{name:<{widths[0]}} | {kind:<{widths[1]}} | {title}".rstrip() for name, kind, title in rows]
-        (stream or sys.stdout).write("\n".join(lines) + "\n")
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._branches
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._branches)
-
-    def __len__(self) -> int:
-        return len(self._branches)
-
-    def __getitem__(self, name: str) -> TreeBranch:
-        self._check([name])
-        return TreeBranch(self, self._branches[name])
+    def close(self) -> None:
+        """Close the archive."""
+        self._reader.close()
 
     def common_entry_offsets(self) -> list[int]:
         """Borders of the clusters: the entry ranges that are cheapest to read."""
@@ -285,7 +260,7 @@ class Tree:
             return chosen
         asked = [expressions] if isinstance(expressions, str) else list(expressions)
         let_through = set(chosen)
-        return [name for name in asked if name in let_through or name not in self._branches]
+        return [name for name in asked if name not in self._branches or self._branches[name].name in let_through]
 
     def _symbols(self, question: _Question) -> list[str]:
         """Branches that must be read."""
@@ -293,8 +268,8 @@ class Tree:
         if all(name in self._branches for name in wanted):
             return list(dict.fromkeys(wanted))
         # a name that is none deserves the names that it resembles
-        self._check([name for name in wanted if name.isidentifier() and name not in question.aliases])
-        return symbols(wanted, self._branches, question.aliases, (self._reader.name, self.object_path))
+        self._branches.check([name for name in wanted if name.isidentifier() and name not in question.aliases])
+        return symbols(wanted, self._branches.known, question.aliases, (self._reader.name, self.object_path))
 
     def _read(self, question: _Question, start: int, stop: int) -> Any:
         arrays = self.branch_arrays(self._symbols(question), start, stop)
@@ -305,7 +280,9 @@ class Tree:
             index = index[np.asarray(kept)] if kept.ndim == 1 else index
         return as_library(arrays, len(index), question.library, question.how, index)
 
-    def num_entries_for(self, memory_size: int | str, expressions: str | Sequence[str] | None = None) -> int:
+    def num_entries_for(
+        self, memory_size: int | str, expressions: str | Sequence[str] | None = None, **filters: Any
+    ) -> int:
         """Number of entries that take about `memory_size` (``"100 kB"``) as arrays; a plain number is returned.
 
         Raises
@@ -317,14 +294,8 @@ class Tree:
             entries = memory_size
         else:
             wanted = memory_bytes(memory_size)
-            itemsize = {c.key: np.dtype(c.dtype).itemsize for c in self._header.schema.columns}
-            rows = [sum(row) for row in self._header.rows]
-            home = self._header.table_of()
-            total = sum(
-                rows[home[column.key]] * itemsize[column.key]
-                for name in self._asked(expressions, None, None, None)
-                for column in columns_of(self._branches[name])
-            )
+            chosen = self.keys(**filters) if expressions is None else self._asked(expressions, None, None, None)
+            total = self.bytes_as_arrays(chosen)
             entries = int(wanted * self.num_entries / total) if total else self.num_entries
             entries = max(entries, 1)
         if entries < 1:
@@ -332,13 +303,22 @@ class Tree:
             raise ValueError(msg)
         return entries
 
-    def _check(self, names: Sequence[str]) -> None:
-        for name in names:
-            if name not in self._branches:
-                near = difflib.get_close_matches(name, self._branches, n=3, cutoff=0.4)
-                hint = f"; nearest: {', '.join(map(repr, near))}" if near else ""
-                msg = f"branch {name!r} not found in {self.object_path!r} of {self._reader.name}{hint}"
-                raise ColumnNotFound(msg)
+    def bytes_as_arrays(self, names: Iterable[str]) -> int:
+        """Bytes of some branches as plain arrays."""
+        itemsize = {c.key: np.dtype(c.dtype).itemsize for c in self._header.schema.columns}
+        rows = [sum(row) for row in self._header.rows]
+        home = self._header.table_of()
+        columns = (column.key for name in names for column in columns_of(self._branches[name]))
+        return sum(rows[home[key]] * itemsize[key] for key in columns)
+
+    def bytes_as_stored(self, names: Iterable[str]) -> int:
+        """Bytes of the pages of some branches. Columns that repeat another have none, and models are not among them."""
+        keys = {column.key for name in names for column in columns_of(self._branches[name])}
+        total = 0
+        for segment in self._segments:
+            slots = [slot for name, slot in segment.header.slots().items() if name in keys]
+            total += int(self._reader.sizes(segment.number)[:, slots].sum())
+        return total
 
     def branch_arrays(self, names: Sequence[str], start: int, stop: int) -> dict[str, ak.Array]:
         """Arrays of some branches in an entry range that lies in the tree, by name."""

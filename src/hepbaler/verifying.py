@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .archive import Archive
-from .archive import open as open_archive
+from .archive import Archive, open_archive
 from .bounds import Choice, holds
 from .errors import CorruptFile, InputError
 from .latent.encoding import ErrorTally

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 import hepbaler
 from hepbaler.errors import ColumnNotFound, InputError
 from hepbaler.layouts import flatten, form_of, layout_of, unflatten
+from hepbaler.listing import BranchNames
+from hepbaler.table import Branch, Values
 from hepbaler.testing.strategies import branch_arrays
 from hepbaler.tracing import CountedPages
 
@@ -116,6 +118,84 @@ def test_show_and_filters(tree, truth):
     assert tree.keys(filter_branch=lambda branch: branch.title.startswith("MET")) == ["MET_pt", "MET_phi"]
     assert [name for name, _ in tree.items(filter_typename="/float.*/")] == truth.keys(filter_typename="/float.*/")
     assert [branch.name for branch in tree.values()] == tree.keys()
+
+
+def test_names_and_types_in_every_shape(tree, truth):
+    assert next(iter(tree.iteritems(filter_name="MET_*")))[0] == "MET_pt"
+    assert dict(tree.itertypenames(filter_name="/met_.*/i")) == truth.typenames(filter_name="/met_.*/i")
+    assert [branch.name for branch in tree.itervalues()] == list(tree.iterkeys()) == tree.keys(recursive=False)
+    screen = io.StringIO()
+    tree.show(stream=screen, name_width=5, typename_width=40)
+    assert "Je... | float[]" in screen.getvalue()
+
+
+def test_bytes_of_trees_and_branches(tree, archive):
+    with hepbaler.open(archive) as opened:
+        (described,) = opened.info()["trees"]
+    for name, branch in tree.items():
+        mine = [
+            column["bytes"]
+            for column in described["columns"]
+            if column["branch"] == name and column["role"] != "counts"
+        ]
+        assert branch.compressed_bytes >= sum(mine)
+        assert branch.uncompressed_bytes == ak.to_packed(branch.array()).nbytes or branch.typename.endswith("]")
+    assert tree.compressed_bytes == sum(column["bytes"] for column in described["columns"])
+    assert tree.compression_ratio > 1
+    dear = tree.keys(filter_branch=lambda branch: branch.compression_ratio < 2)
+    assert set(dear) < set(tree.keys())
+    assert tree.num_entries_for("10 kB", filter_name="MET_*") == 10_000 // 8
+
+
+def test_arguments_by_position(tree, truth):
+    assert ak.array_equal(tree["Jet_pt"].array(None, 3, 9), truth["Jet_pt"].array(None, 3, 9))
+    with pytest.raises(ValueError, match="no other interpretation"):
+        tree["Jet_pt"].array(truth["Jet_pt"].interpretation)
+
+
+def test_opening_a_tree(archive, truth, tmp_path):
+    for path in (f"{archive}:Events", {archive: "Events"}, f"file://{archive}:Events"):
+        with hepbaler.open(path) as tree:
+            assert tree.keys() == truth.keys()
+    with pytest.raises(ColumnNotFound, match="'Evts' not found"):
+        hepbaler.open(f"{archive}:Evts")
+    with pytest.raises(InputError, match="one file, not 2"):
+        hepbaler.open({"a.root.hbal": "Events", "b.root.hbal": "Events"})
+    odd = tmp_path / "a.hbal:b"
+    odd.write_bytes(archive.read_bytes())
+    assert hepbaler.open(str(odd))["Events"].num_entries == truth.num_entries
+
+
+def test_directories(crowded_file, tmp_path):
+    target = tmp_path / "crowded.root.hbal"
+    hepbaler.compress(crowded_file, target, use_model=False)
+    with hepbaler.open(target) as one, uproot.open(crowded_file) as other:
+        assert set(one.keys()) == set(other.keys(cycle=False))
+        assert one.classnames() == other.classnames(cycle=False)
+        assert one.keys(filter_classname="TTree", cycle=True) == [f"{path};1" for path in one.trees]
+        assert set(one.keys(recursive=False)) == set(other.keys(cycle=False, recursive=False))
+        assert set(one["a"].keys()) == set(other["a"].keys(cycle=False))
+        assert one["a"]["b"]["tree"].num_entries == one["a"]["b/tree;1"].num_entries == 7
+        assert ak.to_list(one["a/b/tree/x"].array()) == ak.to_list(other["a/b/tree/x"].array())
+        assert one["a"].object_path == "a"
+        assert "b/tree" in one["a"]
+        assert "tree" not in one["empty"]
+        np.testing.assert_array_equal(one["a"]["number"].values(), other["a"]["number"].values())
+        with pytest.raises(ColumnNotFound, match="it holds: 'a/b/tree'"):
+            one["a"]["b"]["treee"]
+
+
+def test_branches_inside_others():
+    names = ["evt/Beg", "evt/P3/P3.Px", "Jet/P3.Px", "Jet/Jet.pt[3]", "n"]
+    layout = Values("b", "float32")
+    listed = BranchNames([Branch(name, "float", "", layout) for name in names], ("f.root.hbal", "t"))
+    assert listed["P3.Px"].name == listed["P3/P3.Px"].name == "evt/P3/P3.Px"
+    assert "Jet.pt[3]" in listed
+    assert listed.chosen("P3.*") == ["evt/P3/P3.Px", "Jet/P3.Px"]
+    assert listed.chosen("/Jet/.*/") == listed.chosen("Jet/*") == ["Jet/P3.Px", "Jet/Jet.pt[3]"]
+    assert listed.chosen(recursive=False) == ["n"]
+    with pytest.raises(ColumnNotFound, match="nearest: 'P3.Px'"):
+        listed.check(["n", "P3.Py"])
 
 
 def test_cached_trees_give_the_same(tree):

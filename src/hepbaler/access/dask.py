@@ -15,7 +15,7 @@ import awkward as ak
 import dask_awkward
 from dask_awkward.lib.io.columnar import ColumnProjectionMixin
 
-from hepbaler.archive import open as open_archive
+from hepbaler.archive import open_archive
 from hepbaler.errors import InputError
 from hepbaler.filters import Filter
 

@@ -22,7 +22,7 @@ from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
 from coffea.nanoevents.mapping.base import BaseSourceMapping, UUIDOpener
 from coffea.nanoevents.util import quote, tuple_to_key
 
-from hepbaler.archive import open as open_archive
+from hepbaler.archive import open_archive
 from hepbaler.caching import CACHE_BYTES, ColumnCache
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..archive import Archive
-from ..archive import open as open_archive
+from ..archive import Archive, open_archive
 from ..assembling import Assembly, strange_sections
 from ..container import ContainerWriter, check_target
 from ..errors import InputError, NotHepbalerFile, OutputError
