@@ -110,7 +110,7 @@ def study(folder: Path | None, results: Path, page: Path) -> None:
     kept = results / "study.json"
     if folder is not None:
         keep_study(folder, kept)
-    for path in (kept, *write_study(kept, page, page.parent / "images", folder)):
+    for path in (kept, *write_study(kept, page, page.parent / "images")):
         click.echo(path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,18 @@ def keep_study(folder: Path, target: Path) -> None:
     """
     told = json.loads((folder / "study.json").read_text(encoding="utf-8"))
     told |= {"source": Path(told["source"]).name, "folder": "", "machine": describe_machine()}
+    names = [one["name"] for one in told["variants"] if one["kind"] in ("latent", "weighted") and one["failed"] is None]
+    told["training"] = {name: _errors(history) for name, history in histories(folder / "archives", names).items()}
     target.write_text(json.dumps(_rounded(told), separators=(",", ":")).replace('{"name":', '\n{"name":') + "\n")
+
+
+def _errors(history: Mapping[str, Any]) -> dict[str, Any]:
+    """What a figure and a table need of a training: the error, not the other parts of the loss."""
+    checks = [
+        {"step": one["step"], **{where: {"error": one[where]["error"]} for where in ("training", "validation")}}
+        for one in history["checks"]
+    ]
+    return {"best_step": history["best_step"], "stopped_early": history["stopped_early"], "checks": checks}
 
 
 def _rounded(data: Any) -> Any:
@@ -61,11 +72,23 @@ def study_blocks(kept: Path) -> dict[str, str]:
         table = _table(HEAD, table_rows(result, fit), ("variant", *_FIT))
         sentences = [f"{text[0].upper()}{text[1:]}." for text in (fit_sentence(result, fit), *remarks(result, fit))]
         blocks[fit.replace("-", "_")] = f"{table}\n\n" + "\n".join(sentences)
+    blocks["training"] = _table(*_training(told["training"]))
     head, columns = column_rows(result)
     shown = {one.name for kind in ("latent", "weighted", "bounded") for one in result.of(kind)}
     shown |= {partner.name for one in result.variants if (partner := result.partner(one)) is not None}
     blocks["columns"] = _table(head, [row for row in columns if row[0] in shown], head)
     return blocks
+
+
+def _training(training: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]], tuple[str, ...]]:
+    """How well features were learned, at the last check: as the network was trained, and as it is used."""
+    head = ("variant", "steps", "best at", "error while training", "error on other events")
+    rows = []
+    for name, one in training.items():
+        last = one["checks"][-1]
+        errors = (f"{last[where]['error']:.3g}" for where in ("training", "validation"))
+        rows.append((name, f"{last['step']:,}", f"{one['best_step']:,}", *errors))
+    return head, rows, head
 
 
 def _machine(result: StudyResult, machine: dict[str, Any]) -> str:
@@ -90,7 +113,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], chosen: Sequence[
     return "\n".join(lines + [line([row[i] for i in places]) for row in rows])
 
 
-def write_study(kept: Path, page: Path, images: Path, folder: Path | None = None) -> list[Path]:
+def write_study(kept: Path, page: Path, images: Path) -> list[Path]:
     """Rewrite the blocks of the page, and draw the figures.
 
     Parameters
@@ -101,21 +124,21 @@ def write_study(kept: Path, page: Path, images: Path, folder: Path | None = None
         Markdown with marked blocks.
     images
         Folder of the figures.
-    folder
-        Of the study, for the curves of training.
 
     Returns
     -------
     list of Path
         What was written.
     """
-    result = StudyResult.from_dict(json.loads(kept.read_text(encoding="utf-8")))
+    told = json.loads(kept.read_text(encoding="utf-8"))
+    result = StudyResult.from_dict(told)
     fit = result.settings["fits"][0]
-    drawn = {"study_frontier.png": draw_frontier(result, fit), "study_columns.png": draw_columns(result, fit)}
-    if folder is not None:
-        drawn["study_training.png"] = draw_history(
-            histories(folder / "archives", [one.name for one in result.of("latent")])
-        )
+    latent = [one.name for one in result.of("latent")]
+    drawn = {
+        "study_frontier.png": draw_frontier(result, fit),
+        "study_columns.png": draw_columns(result, fit),
+        "study_training.png": draw_history({name: told["training"][name] for name in latent}),
+    }
     images.mkdir(parents=True, exist_ok=True)
     for name, figure in drawn.items():
         save_figure(figure, images / name)

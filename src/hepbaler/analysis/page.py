@@ -9,10 +9,10 @@ from collections.abc import Collection, Sequence
 __all__ = ("figure_block", "folded_block", "page", "table_block")
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; margin: 2rem auto; max-width: 92rem; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; margin: 2rem auto; max-width: 96rem; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; } p { max-width: 60rem; }
 table { border-collapse: collapse; font-size: 12.5px; line-height: 1.35; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.2rem 0.5rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
+th, td { padding: 0.2rem 0.4rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
 thead th { position: sticky; top: 0; background: #fff; border-bottom: 2px solid #222; vertical-align: bottom; }
 thead th { white-space: normal; min-width: 3rem; }
 .words { text-align: left; } .long { text-align: left; white-space: normal; min-width: 15rem; }

@@ -15,12 +15,13 @@ from ..pipeline import compress
 from ..provenance import file_fingerprint
 from .settings import StudySettings
 
-__all__ = ("KINDS", "WEIGHTED", "Made", "file_name", "histories", "make_archive")
+__all__ = ("BASELINE", "WEIGHTED", "Made", "file_name", "histories", "make_archive")
 
 Progress = Callable[[str, int, int], None]
 
-KINDS = ("latent", "weighted", "bounded", "plain")
 WEIGHTED = " weighted"
+# Baler's own recipe, to compare with: it knows no weights.
+BASELINE = "baler"
 
 
 def __dir__() -> tuple[str, ...]:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ("draw_columns", "draw_frontier")
 
-_LINES = {"bounded": ("s", "black", "bounded"), "plain": ("^", "#94a4a2", "rounded, no model")}
+_LINES: dict[str, dict[str, Any]] = {
+    "bounded": {"marker": "s", "color": "black", "label": "bounded"},
+    "plain": {"marker": "^", "color": "black", "markerfacecolor": "white", "label": "rounded, no model"},
+}
 
 
 def __dir__() -> tuple[str, ...]:
@@ -29,10 +32,10 @@ def draw_frontier(result: StudyResult, fit: str) -> Figure:
         for one, style in _autoencoders(result):
             _point(above, one, fit, one.arrays_ratio, _shift, style)
             _point(below, one, fit, one.arrays_ratio, _peak, style)
-        for kind, (marker, color, label) in _LINES.items():
-            style = {"marker": marker, "color": color, "label": label}
-            _line(above, result.of(kind), fit, _shift, style)
-            _line(below, result.of(kind), fit, _peak, style)
+        for kind, style in _LINES.items():
+            dashes = {"linestyle": ":" if kind == "plain" else "-"}
+            _line(above, result.of(kind), fit, _shift, style | dashes)
+            _line(below, result.of(kind), fit, _peak, style | dashes)
         _level(above, result, fit, 1.0)
         above.margins(x=0.06)
         above.set_yscale("symlog", linthresh=1e-3)
@@ -53,11 +56,11 @@ def draw_columns(result: StudyResult, fit: str) -> Figure:
         axes = figure.subplots()
         for one, style in _autoencoders(result):
             _point(axes, one, fit, 100 * one.column_error(names), _shift_in_errors, style)
-        for kind, (marker, color, label) in _LINES.items():
+        for kind, style in _LINES.items():
             shown = [one for one in result.of(kind) if _shift(one, fit) is not None]
             for number, one in enumerate(shown):
-                style = {"marker": marker, "color": color, "label": label if not number else None}
-                _point(axes, one, fit, 100 * one.column_error(names), _shift_in_errors, style)
+                label = style["label"] if not number else None
+                _point(axes, one, fit, 100 * one.column_error(names), _shift_in_errors, style | {"label": label})
         axes.axhline(1.0, color="black", linewidth=0.8, linestyle="--")
         axes.set_xscale("log")
         axes.set_yscale("log")

@@ -16,7 +16,7 @@ from ..analysis.style import save_figure
 from ..errors import HepbalerError, OutputError
 from ..judging import Evaluation, evaluate
 from ..topmass import analyse
-from .archives import WEIGHTED, Made, file_name, make_archive
+from .archives import BASELINE, WEIGHTED, Made, file_name, make_archive
 from .results import StudyResult, Variant
 from .settings import StudySettings
 
@@ -81,7 +81,7 @@ def _variants(settings: StudySettings) -> list[tuple[str, str]]:
     models = settings.models or names()
     return [
         *((name, "latent") for name in models),
-        *((f"{name}{WEIGHTED}", "weighted") for name in models if settings.weights),
+        *((f"{name}{WEIGHTED}", "weighted") for name in models if settings.weights and name != BASELINE),
         *((f"bits={bits}", "bounded") for bits in settings.bits),
         *((f"plain bits={bits}", "plain") for bits in settings.plain_bits),
     ]

@@ -36,8 +36,8 @@ class StudySettings:
     replicas
         Of the paired bootstrap.
     weights
-        As in `hepbaler.LatentSettings`. Where there are some, each autoencoder is trained without them and with them, to
-        show what they cost the other columns.
+        As in `hepbaler.LatentSettings`. Where there are some, each autoencoder but the baseline is trained without them
+        and with them, to show what they cost the other columns.
     train_steps, train_time, seed, device
         Of training, as in `hepbaler.compress`.
 
