@@ -28,7 +28,18 @@ COMMANDS = sorted(
 
 def test_there_are_commands_to_check():
     verbs = {command.split()[1] for command in COMMANDS}
-    assert verbs == {"analyse", "compress", "decompress", "evaluate", "info", "plan", "sample", "train", "verify"}
+    assert verbs == {
+        "analyse",
+        "compress",
+        "decompress",
+        "evaluate",
+        "info",
+        "plan",
+        "sample",
+        "study",
+        "train",
+        "verify",
+    }
 
 
 @pytest.mark.parametrize("command", COMMANDS)
