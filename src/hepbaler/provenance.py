@@ -15,9 +15,21 @@ from .errors import FormatError, MissingExtra
 
 __all__ = ("NO_MATTER", "file_fingerprint", "settings_digest")
 
-# Arguments of `hepbaler.compress` that do not change what an archive promises.
+# Arguments of `hepbaler.compress` that do not change what an archive promises; what a view chose is said beside it.
 NO_MATTER = frozenset(
-    {"source", "target", "device", "skip_unreadable", "fall_back", "force", "jobs", "progress", "sources", "read_bytes"}
+    {
+        "source",
+        "target",
+        "device",
+        "skip_unreadable",
+        "fall_back",
+        "force",
+        "jobs",
+        "progress",
+        "sources",
+        "read_bytes",
+        "view",
+    }
 )
 
 # The first bytes of a ROOT file hold its UUID and when it was changed, the last ones the list of what it holds.

@@ -15,6 +15,7 @@ import pytest
 EXTRAS = {
     "analysis": "iminuit",
     "coffea": "coffea",
+    "dask": "distributed",
     "dask-awkward": "dask_awkward",
     "train": "torch",
 }
