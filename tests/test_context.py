@@ -191,8 +191,8 @@ def test_a_linked_column_reads_without_torch_and_no_more_than_it_needs(matched):
     assert done.stdout.strip() == "10000", done.stderr
     with hepbaler.open(matched[1]) as archive:
         decoder = archive["Events"]._decoder
-        assert "MET_pt" not in decoder._needed(["Jet_eta"], {})
-        assert not {name for name in decoder._needed(["GenJet_eta"], {}) if name.startswith("Jet_")}
+        assert "MET_pt" not in decoder.models.needed(["Jet_eta"], {})
+        assert not {name for name in decoder.models.needed(["GenJet_eta"], {}) if name.startswith("Jet_")}
 
 
 def test_a_model_with_links_serves_a_file_with_broken_ones(matched, tmp_path):

@@ -42,8 +42,10 @@ MAY_IMPORT = {
     # Latent mode: what a reader needs.
     "latent": {"autoencoders", "coding", "fields"},
     # The way back.
+    "treemodels": {"coding", "encoding", "header", "latent", "nearest"},
     "decoding": {
         "table",
+        "treemodels",
         "bounds",
         "coding",
         "container",

@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 from .bounds import restore
 from .coding import plain
 from .coding.learned import LATENTS, LearnedCoder
-from .coding.learned_bytes import coder_from_bytes
 from .coding.pages import split_page, split_parts
 from .context import PLACE, checked_counts, context_column
-from .encoding import ToValues, family_of, known_columns, lengths_of_lists, value_functions
+from .encoding import ToValues, family_of, known_columns, lengths_of_lists
 from .errors import CorruptFile
 from .header import TreeHeader
-from .latent.coder import LatentCoder
 from .latent.entry import page_name
 from .latent.pages import column_values
 from .lineage import Lineage
 from .nearest import place_name
+from .treemodels import TreeModels
 
 __all__ = ("ClusterDecoder", "Decoder", "PageSource")
 
@@ -79,17 +78,12 @@ class ClusterDecoder:
         self._slots = header.slots()
         self._home = header.table_of()
         self._dtypes = {column.key: np.dtype(column.dtype) for column in header.schema.columns}
-        self._model_of = {key: i for i, entry in enumerate(header.models) for key in entry.columns}
-        self._context = [{one.name: one for one in entry.context} for entry in header.models]
-        self._coders: dict[int, LearnedCoder] = {}
-        self._value_functions: dict[int, dict[str, ToValues]] = {}
-        self._autoencoder_of = header.autoencoded()
-        self._autoencoders: dict[int, LatentCoder] = {}
+        self.models = TreeModels(header, source.section)
 
     @property
     def learned(self) -> tuple[str, ...]:
         """Keys of the columns that models code."""
-        return tuple(self._model_of)
+        return tuple(self.models.model_of)
 
     def columns(self, clusters: Sequence[int], wanted: Iterable[str]) -> list[dict[str, Array]]:
         """Decode columns of some clusters, with one request for all their pages.
@@ -114,7 +108,7 @@ class ClusterDecoder:
         keys = list(dict.fromkeys(wanted))
         same_as = self._header.schema.same_as
         stored = list(dict.fromkeys(same_as.get(key, key) for key in keys))
-        names = self._needed(stored, {})
+        names = self.models.needed(stored, {})
         places = [(cluster, self._slots[name]) for cluster in clusters for name in names]
         pages = iter(self._source.pages(self._tree, places))
         out = []
@@ -155,8 +149,8 @@ class ClusterDecoder:
         stored = list(dict.fromkeys(same_as.get(key, key) for key in keys))
         helpful = {key: integers for key, integers in before.items() if key not in stored}
         # A decoder gives all its columns at once, and their pages are small.
-        touched = {self._autoencoder_of[key] for key in stored if key in self._autoencoder_of}
-        names = self._needed(
+        touched = {self.models.autoencoder_of[key] for key in stored if key in self.models.autoencoder_of}
+        names = self.models.needed(
             [*stored, *(key for number in touched for key in self._header.autoencoders[number].columns)], helpful
         )
         pages = self._source.pages(self._tree, [(cluster, self._slots[name]) for name in names])
@@ -164,102 +158,11 @@ class ClusterDecoder:
         done = self._decode(cluster, dict(zip(names, pages, strict=True)), helpful)
         columns = {key: self._as_asked(key, done.values(same_as.get(key, key))) for key in keys}
         columns |= {key: done.values(key) for key in on_the_way}
-        return columns, {key: done.integers(key) for key in names if key in self._model_of}
+        return columns, {key: done.integers(key) for key in names if key in self.models.model_of}
 
     def _as_asked(self, key: str, values: Array) -> Array:
         dtype = self._dtypes[key]
         return values if values.dtype == dtype else values.astype(dtype)
-
-    def _coder(self, number: int) -> LearnedCoder:
-        if number not in self._coders:
-            entry = self._header.models[number]
-            coder = coder_from_bytes(self._source.section(entry.section))
-            inputs = {key for key in coder.inputs if not key.startswith("@")}
-            table = self._header.schema.tables[entry.table]
-            if (
-                set(coder.names) != set(entry.columns)
-                or (entry.lineage is not None and coder.n_latent > 0)
-                or not inputs <= set(table.columns) - set(coder.names)
-            ):
-                msg = f"the model in section {entry.section!r} is not one of table {table.name!r}"
-                raise CorruptFile(msg, section=entry.section)
-            self._coders[number] = coder
-        return self._coders[number]
-
-    def _values_of(self, number: int) -> Mapping[str, ToValues]:
-        """For the columns and inputs of a model, from integers to values; always the same functions."""
-        if number not in self._value_functions:
-            context, lineage = self._context[number].values(), self._header.models[number].lineage
-            self._value_functions[number] = value_functions(
-                self._coder(number).valued, self._header.choices, context, lineage
-            )
-        return self._value_functions[number]
-
-    def _needed(self, stored: Sequence[str], before: Mapping[str, IntArray]) -> list[str]:
-        """Names of all pages that decoding needs, in slot order; constants and what was decoded before need none."""
-        names: set[str] = set()
-        todo = list(stored)
-        while todo:
-            key = todo.pop()
-            if key in names or key in self._header.constants or key in before:
-                continue
-            names.add(key)
-            giver = self._autoencoder_of.get(key)
-            if giver is not None and page_name(giver) not in names:
-                names.add(page_name(giver))
-                todo += self._counts_for(giver)
-            number = self._model_of.get(key)
-            if number is None:
-                continue
-            coder = self._coder(number)
-            # Rows that descend from each other are decoded row after row, with all their columns.
-            lineage = self._header.models[number].lineage
-            pages, inputs = coder.needed([key], before) if lineage is None else (coder.names, coder.inputs)
-            names.update(f"@latents/{number}" if name == LATENTS else name for name in pages)
-            tables = self._header.schema.tables
-            names.update(
-                place_name(number, one.target(tables).index)
-                for name in inputs
-                if (one := self._context[number].get(name)) is not None and one.kind == "nearest"
-            )
-            todo += [self._header.schema.same_as.get(one, one) for name in inputs for one in self._behind(number, name)]
-        return sorted(names, key=self._slots.__getitem__)
-
-    def _autoencoder(self, number: int) -> LatentCoder:
-        if number not in self._autoencoders:
-            entry = self._header.autoencoders[number]
-            coder = LatentCoder.from_bytes(self._source.section(entry.section))
-            if coder.names != entry.columns or coder.n_latent != entry.n_latent:
-                msg = f"the decoder in section {entry.section!r} does not give the columns that the header names"
-                raise CorruptFile(msg, section=entry.section)
-            self._autoencoders[number] = coder
-        return self._autoencoders[number]
-
-    def _counts_for(self, number: int) -> list[str]:
-        """Columns that a decoder needs to know which rows stand in one list."""
-        table = self._header.schema.tables[self._header.autoencoders[number].table]
-        if table.kind != "list" or table.counts is None or not self._autoencoder(number).sees_neighbours:
-            return []
-        return [self._header.schema.same_as.get(table.counts, table.counts)]
-
-    def _behind(self, number: int, name: str) -> tuple[str, ...]:
-        """Keys of the columns from which an input of a model follows."""
-        if not name.startswith("@"):
-            return (name,)
-        lineage = self._header.models[number].lineage
-        if lineage is not None and name in lineage.inputs:
-            return (*lineage.needs(), self._counts_of(number))
-        context = self._context[number].get(name)
-        if context is None:
-            return (self._counts_of(number),)
-        return context.needs(self._header.schema.tables, self._header.models[number].table)
-
-    def _counts_of(self, number: int) -> str:
-        table = self._header.schema.tables[self._header.models[number].table]
-        if table.kind != "list" or table.counts is None:
-            msg = f"a model of table {table.name!r} asks for what neither its lists nor the header give"
-            raise CorruptFile(msg, section=self._header.models[number].section)
-        return self._header.schema.same_as.get(table.counts, table.counts)
 
     def _decode(self, cluster: int, pages: Mapping[str, bytes], before: Mapping[str, IntArray]) -> _Cluster:
         done = _Cluster(self, cluster, pages, before)
@@ -276,6 +179,7 @@ class _Cluster:
     ) -> None:
         self._owner = owner
         self._header = owner._header
+        self.models = owner.models
         self._cluster = cluster
         self._integers: dict[str, IntArray] = dict(before)
         self._before = before
@@ -291,7 +195,7 @@ class _Cluster:
         autoencoded: dict[int, list[str]] = {}
         for key in wanted:
             n_rows = self._rows(key)
-            giver = self._owner._autoencoder_of.get(key)
+            giver = self.models.autoencoder_of.get(key)
             if giver is not None:
                 autoencoded.setdefault(giver, []).append(key)
                 continue
@@ -301,7 +205,7 @@ class _Cluster:
                 continue
             positions, patterns, payload = split_page(self._pages[key], n_rows)
             self._exceptions[key] = (positions, patterns)
-            number = self._owner._model_of.get(key)
+            number = self.models.model_of.get(key)
             if number is None:
                 self._integers[key] = plain.decode(payload, n_rows)
             else:
@@ -313,7 +217,7 @@ class _Cluster:
             self._run_autoencoder(giver, keys)
 
     def _decode_learned(self, number: int, payloads: dict[str, bytes]) -> dict[str, IntArray]:
-        coder, entry = self._owner._coder(number), self._header.models[number]
+        coder, entry = self.models.coder(number), self._header.models[number]
         tables = self._header.schema.tables
         table = tables[entry.table]
         n_rows = self._header.rows[table.index][self._cluster]
@@ -322,12 +226,12 @@ class _Cluster:
             payloads[LATENTS] = self._pages[f"@latents/{number}"]
         lineage = entry.lineage
         inputs = coder.needed(asked, self._before)[1] if lineage is None else coder.inputs
-        context = {name: one for name, one in self._owner._context[number].items() if name in inputs}
+        context = {name: one for name, one in self.models.context[number].items() if name in inputs}
         from_rows = lineage.inputs if lineage is not None else {}
         follow = [name for name in inputs if name.startswith("@") and name not in {*context, *from_rows}]
         counts = None
         if follow or lineage is not None:
-            counts = checked_counts(self._known(self._owner._counts_of(number)), n_rows, table.name)
+            counts = checked_counts(self._known(self.models.counts_of(number)), n_rows, table.name)
         known = known_columns(counts, follow)
         known |= {name: self._known(name) for name in inputs if not name.startswith("@")}
 
@@ -338,7 +242,7 @@ class _Cluster:
             return self._known(key)
 
         known |= {name: context_column(one, tables, table.index, n_rows, column) for name, one in context.items()}
-        values = self._owner._values_of(number)
+        values = self.models.values_of(number)
         if lineage is None or counts is None:
             known |= {name: self._before[name] for name in coder.names if name in self._before}
             return coder.decode(payloads, known, n_rows, asked, to_values=values)
@@ -376,7 +280,7 @@ class _Cluster:
         if n_rows == 0:
             self._values |= {key: np.empty(0, self._owner._dtypes[key]) for key in keys}
             return
-        coder = self._owner._autoencoder(number)
+        coder = self.models.autoencoder(number)
         counts = None
         if coder.sees_neighbours:
             given = (

@@ -52,7 +52,7 @@ Progress = Callable[[str, int, int], None]
 View = Callable[[Source, Sequence[SourceTree]], tuple[list[SourceTree], Mapping[str, Any], list[str]]]
 
 # One cluster as plain arrays: large enough for the coders, small enough to read for a look at a few entries.
-CLUSTER_BYTES = 16_000_000
+CLUSTER_BYTES = 32_000_000
 
 
 def __dir__() -> tuple[str, ...]:

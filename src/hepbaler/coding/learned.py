@@ -136,6 +136,10 @@ class LearnedCoder:
         return tuple(column.name for column in self.columns)
 
     @cached_property
+    def _slot_of(self) -> dict[str, int]:
+        return {name: slot for slot, name in enumerate(self.names, len(self.inputs))}
+
+    @cached_property
     def valued(self) -> tuple[str, ...]:
         """Names of the columns and inputs whose values (`to_values`) hints need."""
         slots = {slot for column in self.columns if column.hint for slot in column.hint.slots}
@@ -163,10 +167,10 @@ class LearnedCoder:
         """
         pending = []
         for name in wanted:
-            if name not in self.names:
+            if name not in self._slot_of:
                 msg = f"column {name!r} is not coded by this model, which codes {', '.join(self.names)}"
                 raise ColumnNotFound(msg)
-            pending.append(len(self.inputs) + self.names.index(name))
+            pending.append(self._slot_of[name])
         slots: set[int] = set()
         while pending:
             slot = pending.pop()
@@ -224,13 +228,13 @@ class LearnedCoder:
             rows.add_latents(latents)
         for slot, array in enumerate(arrays[: len(self.inputs)]):
             rows.add(slot, array)
-        for column, array in zip(self.columns, arrays[len(self.inputs) :], strict=True):
+        for slot, (column, array) in enumerate(zip(self.columns, arrays[rows.n_inputs :], strict=True), rows.n_inputs):
             location, level = rows.predict(column)
             stream, escaped = column.coder.encode(array, location, level)
             pages[column.name] = plain.write_varint(escaped.size) + (
                 plain.write_varint(len(stream)) + stream + plain.encode(escaped) if escaped.size else stream
             )
-            rows.add(rows.n_inputs + self.names.index(column.name), array)
+            rows.add(slot, array)
         return pages
 
     def decode(
@@ -281,12 +285,12 @@ class LearnedCoder:
         for name in needed_pages:
             if name == LATENTS:
                 continue
-            position = self.names.index(name)
-            column = self.columns[position]
+            slot = self._slot_of[name]
+            column = self.columns[slot - rows.n_inputs]
             location, level = rows.predict(column)
             stream, escaped = _split_page(pages[name], n_rows)
             decoded[name], seen = column.coder.decode(stream, escaped, location, level)
-            rows.add(rows.n_inputs + position, decoded[name], seen)
+            rows.add(slot, decoded[name], seen)
         return {name: decoded[name] for name in wanted}
 
     def scale(self, column: LearnedColumn, to_values: ToValues) -> HintScale | None:
