@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -166,7 +167,7 @@ class ClusterEncoder:
     codecs
         For each column coded plainly, what to try.
     executor
-        Columns are coded in parallel by it, if given.
+        Tables that have a model, and columns that have none, are coded in parallel by it, if given.
     autoencoders
         One for each entry of ``header.autoencoders``.
 
@@ -215,12 +216,24 @@ class ClusterEncoder:
         quantised = dict(zip(stored, self._map(lambda key: self._quantise(key, columns[key]), stored), strict=True))
         self.exceptions += sum(len(q.positions) for q in quantised.values())
         integers = {key: q.integers for key, q in quantised.items()}
+        learned = {key for entry in self._header.models for key in entry.columns}
+        plainly = [key for key in stored if key not in learned]
+
+        def by_model(number: int) -> dict[str, bytes]:
+            entry, model = self._header.models[number], self._models[number]
+            return self._encode_learned(number, entry, model, columns, integers, rows)
+
+        def by_itself(key: str) -> dict[str, bytes]:
+            return {key: plain.encode(integers[key], self._codecs.get(key, plain.ALL_CODECS))}
+
+        # Models first, that no processor waits for the longest of them at the end.
+        tasks = [
+            *(partial(by_model, i) for i in range(len(self._models))),
+            *(partial(by_itself, key) for key in plainly),
+        ]
         payloads: dict[str, bytes] = {}
-        for i, (entry, model) in enumerate(zip(self._header.models, self._models, strict=True)):
-            payloads |= self._encode_learned(i, entry, model, columns, integers, rows)
-        plainly = [key for key in stored if key not in payloads]
-        coded = self._map(lambda key: plain.encode(integers[key], self._codecs.get(key, plain.ALL_CODECS)), plainly)
-        payloads |= dict(zip(plainly, coded, strict=True))
+        for made in self._map(_call, tasks):
+            payloads |= made
         home = self._header.table_of()
         pages = [b""] * self._header.n_slots
         for name, slot in self._header.slots().items():
@@ -342,6 +355,10 @@ def _code(
             msg = f"column {key!r} of table {table!r} does not decode to what was encoded; nothing was written"
             raise HepbalerError(msg)
     return pages
+
+
+def _call(task: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
+    return task()
 
 
 def family_of(lineage: Lineage, counts: IntArray, place: IntArray, choices: Mapping[str, Choice]) -> Family:

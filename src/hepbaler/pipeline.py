@@ -437,7 +437,9 @@ class _TreeJob:
                 }
                 protected = frozenset(key for model in mine for key in model.columns)
                 with self.clock("scan"):
-                    prepared = prepare(self.tree, found, self.plan, given=choices, protected=protected)
+                    prepared = prepare(
+                        *(self.tree, found, self.plan), given=choices, protected=protected, executor=self.executor
+                    )
                 with self.clock("train"):
                     return prepared, reuse(mine, prepared, found, self.plan), []
             except ModelError as error:
@@ -445,7 +447,8 @@ class _TreeJob:
                     raise
                 notes.append(f"tree {self.tree.path!r} is coded by a model of its own: {error}")
         with self.clock("scan"):
-            prepared = prepare(self.tree, found, self.plan, keep_sample=self.use_model or self.latent is not None)
+            keep = self.use_model or self.latent is not None
+            prepared = prepare(self.tree, found, self.plan, keep_sample=keep, executor=self.executor)
         autoencoders: list[TableAutoencoder] = []
         if self.latent is not None:
             with self.clock("train"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -86,6 +87,7 @@ def prepare(
     given: Mapping[str, Choice] | None = None,
     protected: frozenset[str] = frozenset(),
     keep_sample: bool = True,
+    executor: Executor | None = None,
 ) -> Prepared:
     """Group the columns of a tree into tables and choose a grid for each.
 
@@ -101,6 +103,8 @@ def prepare(
         Columns that get pages of their own even where they repeat another or never change, since a model codes them.
     keep_sample
         False where no model will ask for the sample's integers, which take more memory than all else.
+    executor
+        Columns are tried by it in parallel, if given.
     """
     schema = _schema(tree, scan, plan, protected)
     floats = [c for c in scan.columns if c.dtype.startswith("float") and c.key not in schema.same_as]
@@ -117,14 +121,18 @@ def prepare(
         if c.key not in schema.same_as and c.key not in protected and scan.facts[c.key].constant
     }
     stored = [c.key for c in scan.columns if c.key not in schema.same_as and c.key not in constants]
-    sample, codecs, plain_bits = {}, {}, {}
-    for key in stored:
+    run = map if executor is None else executor.map
+
+    def tried(key: str) -> tuple[IntArray | None, tuple[plain.Codec, ...], float]:
         values = scan.sample[key]
         choice = choices.get(key)
         integers = to_integers(values) if choice is None else quantise(values, choice).integers
-        codecs[key] = plain.promising(integers)
-        plain_bits[key] = _cost(integers, codecs[key])
-        if keep_sample:
+        promising = plain.promising(integers)
+        return integers if keep_sample else None, promising, _cost(integers, promising)
+
+    sample, codecs, plain_bits = {}, {}, {}
+    for key, (integers, codecs[key], plain_bits[key]) in zip(stored, run(tried, stored), strict=True):
+        if integers is not None:
             sample[key] = integers
     counts = {
         table.index: to_integers(scan.sample[table.counts])

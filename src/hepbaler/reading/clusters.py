@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -45,11 +45,19 @@ def cut_ranges(
     ranges: list[tuple[int, int]] = []
     start = 0
     while start < num_entries:
-        # the last border within the target, or else the first behind it
-        index = bisect_right(stops, start + rows) - 1
-        stop = stops[index] if index >= 0 and stops[index] > start else stops[index + 1]
+        # What is left in equal parts would end here: readers take them side by side.
+        left = -(-(num_entries - start) // rows)
+        ideal = start + (num_entries - start) / left
+        stop = _nearest(stops, start, ideal)
         pieces = -(-(stop - start) // rows) if stop - start > SLACK * rows else 1
         edges = [start + (stop - start) * piece // pieces for piece in range(pieces + 1)]
         ranges += list(pairwise(edges))
         start = stop
     return ranges
+
+
+def _nearest(stops: Sequence[int], start: int, ideal: float) -> int:
+    """The border behind `start` that is nearest to a place."""
+    first = bisect_right(stops, start)
+    after = max(bisect_left(stops, ideal), first)
+    return min(stops[max(after - 1, first) : after + 1], key=lambda stop: abs(stop - ideal))
