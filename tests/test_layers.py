@@ -54,6 +54,7 @@ MAY_IMPORT = {
         "header",
         "latent",
         "lineage",
+        "loops",
         "nearest",
     },  # both sides see the same known columns
     "caching": {"decoding"},
@@ -62,7 +63,7 @@ MAY_IMPORT = {
     "listing": {"branches", "table"},
     "branches": {"libraries", "table"},
     "segments": {"bounds", "decoding", "fields", "grouping", "header", "latent", "table"},
-    "entries": {"caching", "decoding", "header", "table"},
+    "entries": {"caching", "decoding", "header", "loops", "table"},
     "lazyarrays": {"branches", "entries", "layouts", "table"},
     "assembling": {"archive", "container", "header", "segments"},
     "tree": {

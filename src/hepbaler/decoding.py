@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ from .header import TreeHeader
 from .latent.entry import page_name
 from .latent.pages import column_values
 from .lineage import Lineage
+from .loops import n_threads
 from .nearest import place_name
 from .treemodels import TreeModels
 
@@ -26,6 +28,9 @@ __all__ = ("ClusterDecoder", "Decoder", "PageSource")
 
 Array = NDArray[Any]
 IntArray = NDArray[np.int64]
+
+# Fewer values than this are decoded before a second thread has begun.
+_WORTH_THREADS = 100_000
 
 
 def __dir__() -> tuple[str, ...]:
@@ -210,11 +215,35 @@ class _Cluster:
                 self._integers[key] = plain.decode(payload, n_rows)
             else:
                 learned.setdefault(number, {})[key] = payload
-        # What a model asks for is coded plainly, or by models before it.
-        for number, payloads in sorted(learned.items()):
-            self._integers |= self._decode_learned(number, payloads)
+        self._decode_models(learned)
         for giver, keys in autoencoded.items():
             self._run_autoencoder(giver, keys)
+
+    def _decode_models(self, learned: Mapping[int, dict[str, bytes]]) -> None:
+        """Decode the columns of models; those that do not ask for each other's, side by side.
+
+        What a model asks for is coded plainly, or by models before it.
+        """
+        n_values = sum(self._rows(key) for payloads in learned.values() for key in payloads)
+        if len(learned) < 2 or n_values < _WORTH_THREADS or n_threads() < 2:
+            for number, payloads in sorted(learned.items()):
+                self._integers |= self._decode_learned(number, payloads)
+            return
+        waiting = {
+            number: {other for other in self.models.after(number) & learned.keys() if other < number}
+            for number in learned
+        }
+        running: dict[Future[dict[str, IntArray]], int] = {}
+        with ThreadPoolExecutor(min(n_threads(), len(learned))) as executor:
+            while waiting or running:
+                for number in sorted(number for number, before in waiting.items() if not before):
+                    del waiting[number]
+                    running[executor.submit(self._decode_learned, number, learned[number])] = number
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    finished = running.pop(done)
+                    self._integers |= done.result()
+                    for before in waiting.values():
+                        before.discard(finished)
 
     def _decode_learned(self, number: int, payloads: dict[str, bytes]) -> dict[str, IntArray]:
         coder, entry = self.models.coder(number), self._header.models[number]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +14,10 @@ from .caching import CachedDecoder
 from .decoding import Decoder
 from .errors import CorruptFile
 from .header import TreeHeader
+from .loops import n_threads
 from .table import Column
 
-__all__ = ("EntryReader", "n_threads")
+__all__ = ("EntryReader",)
 
 Array = NDArray[Any]
 
@@ -28,19 +28,6 @@ def __dir__() -> tuple[str, ...]:
 
 # Fewer values than this are decoded before a second thread has begun.
 _WORTH_THREADS = 200_000
-_MOST_THREADS = 8
-
-
-def n_threads() -> int:
-    """Clusters that are decoded at a time: one for each processor that this process may use, at most 8.
-
-    The environment variable ``HEPBALER_THREADS`` says otherwise.
-    """
-    asked = os.environ.get("HEPBALER_THREADS", "")
-    if asked.isdecimal() and int(asked) > 0:
-        return int(asked)
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return min(len(affinity(0)) if affinity is not None else os.cpu_count() or 1, _MOST_THREADS)
 
 
 class EntryReader:

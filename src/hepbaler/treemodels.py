@@ -71,6 +71,12 @@ class TreeModels:
             self._coders[number] = coder
         return self._coders[number]
 
+    def after(self, number: int) -> set[int]:
+        """Models whose columns must be decoded before those of a model."""
+        keys = [key for name in self.coder(number).inputs for key in self._behind(number, name)]
+        stored = {self._header.schema.same_as.get(key, key) for key in keys}
+        return {self.model_of[key] for key in stored if key in self.model_of} - {number}
+
     def values_of(self, number: int) -> Mapping[str, ToValues]:
         """For the columns and inputs of a model, from integers to values; always the same functions."""
         if number not in self._value_functions:

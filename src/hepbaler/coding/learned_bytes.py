@@ -169,14 +169,18 @@ def _rebuild(structure: Any, tensors: TensorReader) -> LearnedCoder:
 
 
 def _ranks(base: int, gaps: IntArray, shift: IntArray, mass: IntArray) -> RankTable:
-    bases = [base]
-    for gap, width in zip(gaps.tolist(), shift.tolist(), strict=False):
-        bases.append(bases[-1] + gap % (1 << 64) + (1 << _whole(width, 0, 62)))
-    if not -(1 << 63) <= bases[-1] < 1 << 63:
+    if shift.size and not 0 <= int(shift.min()) <= int(shift.max()) <= 62:
+        msg = f"model: a bin of a rank table holds 2^{int(shift.min())} to 2^{int(shift.max())} values; 2^0 to 2^62 are possible"
+        raise CorruptFile(msg, section="model")
+    between, widths = gaps.view(np.uint64), np.uint64(1) << shift[:-1].astype(np.uint64)
+    last = base + sum(between.tolist()) + sum(widths.tolist())
+    if not -(1 << 63) <= last < 1 << 63:
         msg = "model: bins of a rank table leave the range of 64-bit integers"
-        raise CorruptFile(msg, section="model", found=bases[-1])
+        raise CorruptFile(msg, section="model", found=last)
+    # No sum on the way is larger than the last.
+    bases = base + np.concatenate([np.zeros(1, np.int64), np.cumsum(between + widths).view(np.int64)])
     escape = (1 << MASS_BITS) - int(mass.sum())
-    return RankTable(np.array(bases, np.int64), shift, np.append(mass, escape))
+    return RankTable(bases, shift, np.append(mass, escape))
 
 
 def _gaps(table: RankTable) -> IntArray:

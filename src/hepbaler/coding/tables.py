@@ -229,4 +229,6 @@ def quantise_weights(weights: IntArray, total: IntArray, share: IntArray, share_
 
 def mass_levels(mass: IntArray) -> IntArray:
     """-2 log2(mass / 65536), rounded down: what a level must lose to be relative to a bin of that mass."""
-    return np.array([2 * MASS_BITS - (int(part) * int(part) - 1).bit_length() for part in mass.tolist()], np.int64)
+    # The exponent of a whole number as float64, which is exact here, is its length in bits.
+    lengths = np.frexp((mass * mass - 1).astype(np.float64))[1]
+    return 2 * MASS_BITS - lengths.astype(np.int64)

@@ -15,7 +15,7 @@ try:
 except ImportError:  # built without a compiler
     _kernels = None  # type: ignore[assignment, unused-ignore]
 
-__all__ = ("kernels",)
+__all__ = ("kernels", "n_threads")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -25,3 +25,18 @@ def __dir__() -> tuple[str, ...]:
 def kernels() -> ModuleType | None:
     """The compiled loops, or None."""
     return None if os.environ.get("HEPBALER_LOOPS") == "numpy" else _kernels
+
+
+_MOST_THREADS = 8
+
+
+def n_threads() -> int:
+    """Loops that a reader runs at a time: one for each processor that this process may use, at most 8.
+
+    The environment variable ``HEPBALER_THREADS`` says otherwise.
+    """
+    asked = os.environ.get("HEPBALER_THREADS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return min(len(affinity(0)) if affinity is not None else os.cpu_count() or 1, _MOST_THREADS)
