@@ -95,6 +95,7 @@ def _machine(result: StudyResult, machine: dict[str, Any]) -> str:
     settings = result.settings
     command = [f"hepbaler study {result.source} --ratio {settings['ratio']:g} --channel {settings['channel']}"]
     command += [f"--weight '{glob}={weight:g}'" for glob, weight in settings["weights"].items()]
+    command += [f"--weighted {name}" for name in settings.get("weighted", ())]
     command += [f"--replicas {settings['replicas']} --seed {settings['seed']} -j 1"]
     return (
         f"`{' '.join(command)}` on {machine['processor']}, one core while the other was busy with other work, "

@@ -99,6 +99,19 @@ def test_what_is_finished_is_not_made_again(done, settings, monkeypatch):
 def test_a_study_of_nothing_is_refused():
     with pytest.raises(InputError, match="two replicas"):
         StudySettings(replicas=1)
+    with pytest.raises(InputError, match="sae cannot be trained with weights: there are none"):
+        StudySettings(weighted=("sae",))
+
+
+def test_the_baseline_knows_no_weights():
+    from hepbaler.study.running import _variants
+
+    def weighted(**more):
+        settings = StudySettings(models=("sae", "baler", "vae"), weights={"*": 2.0}, **more)
+        return [name for name, kind in _variants(settings) if kind == "weighted"]
+
+    assert weighted() == ["sae weighted", "vae weighted"]
+    assert weighted(weighted=("vae",)) == ["vae weighted"]
 
 
 def test_the_command_needs_a_folder(capsys):

@@ -36,7 +36,19 @@ def __dir__() -> tuple[str, ...]:
 @click.option("--bits", multiple=True, type=click.IntRange(1, 52), help="Of bounded mode (repeatable) [6, 8, 10, 12].")
 @click.option("--channel", default="genjet", show_default=True, metavar="NAME", help="Where to see the top.")
 @click.option("--branch", multiple=True, metavar="ROLE=NAME", help="Branch for a role, as in 'hepbaler analyse'.")
-@click.option("--weight", "weights", multiple=True, metavar="GLOB=W", help="As in 'hepbaler compress' (repeatable).")
+@click.option(
+    "--weight",
+    "weights",
+    multiple=True,
+    metavar="GLOB=W",
+    help="Train autoencoders with it, too, and show what it costs the other columns (repeatable).",
+)
+@click.option(
+    "--weighted",
+    multiple=True,
+    metavar="NAME",
+    help="With --weight: train this autoencoder with it, too (repeatable) [all].",
+)
 @click.option("--replicas", type=click.IntRange(min=2), default=100, show_default=True, help="Of the paired bootstrap.")
 @click.option("--train-steps", type=click.IntRange(min=1), metavar="N", help="Steps of training of each variant.")
 @click.option("--device", default="auto", show_default=True, metavar="DEVICE", help="Where to train.")
@@ -55,6 +67,7 @@ def study(
     channel: str,
     branch: tuple[str, ...],
     weights: tuple[str, ...],
+    weighted: tuple[str, ...],
     replicas: int,
     train_steps: int | None,
     device: str,
@@ -79,6 +92,7 @@ def study(
         branches=dict(role_of(text) for text in branch),
         replicas=replicas,
         weights=dict(weight_of(ctx, text) for text in weights),
+        weighted=weighted,
         train_steps=train_steps,
         device=device,
         seed=seed,

@@ -79,9 +79,10 @@ def _variants(settings: StudySettings) -> list[tuple[str, str]]:
     from ..autoencoders import names
 
     models = settings.models or names()
+    weighted = settings.weighted or [name for name in models if name != BASELINE]
     return [
         *((name, "latent") for name in models),
-        *((f"{name}{WEIGHTED}", "weighted") for name in models if settings.weights and name != BASELINE),
+        *((f"{name}{WEIGHTED}", "weighted") for name in weighted if settings.weights),
         *((f"bits={bits}", "bounded") for bits in settings.bits),
         *((f"plain bits={bits}", "plain") for bits in settings.plain_bits),
     ]

@@ -36,8 +36,10 @@ class StudySettings:
     replicas
         Of the paired bootstrap.
     weights
-        As in `hepbaler.LatentSettings`. Where there are some, each autoencoder but the baseline is trained without them
-        and with them, to show what they cost the other columns.
+        As in `hepbaler.LatentSettings`. Where there are some, autoencoders are trained without them and with them, to show
+        what they cost the other columns.
+    weighted
+        Names of those; none for all but the baseline, which knows no weights.
     train_steps, train_time, seed, device
         Of training, as in `hepbaler.compress`.
 
@@ -56,6 +58,7 @@ class StudySettings:
     fits: tuple[str, ...] = ("gauss-line", "crystal-ball")
     replicas: int = 100
     weights: Mapping[str, float] = field(default_factory=dict)
+    weighted: tuple[str, ...] = ()
     train_steps: int | None = None
     train_time: float | None = None
     seed: int = 0
@@ -64,6 +67,9 @@ class StudySettings:
     def __post_init__(self) -> None:
         if not self.fits or self.replicas < 2:
             msg = f"a study needs a model of the fit and two replicas, not {self.fits} and {self.replicas}"
+            raise InputError(msg)
+        if self.weighted and not self.weights:
+            msg = f"{', '.join(self.weighted)} cannot be trained with weights: there are none"
             raise InputError(msg)
 
     def to_dict(self) -> dict[str, Any]:
