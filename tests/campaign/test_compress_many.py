@@ -164,7 +164,14 @@ def test_what_cannot_be_done_at_all(here):
 
 def test_every_argument_of_compress_is_a_setting_or_does_not_matter():
     arguments = set(inspect.signature(hepbaler.compress).parameters)
-    assert set(get_type_hints(CompressSettings)) == arguments - {"source", "target", "force", "jobs", "progress", "view"}
+    assert set(get_type_hints(CompressSettings)) == arguments - {
+        "source",
+        "target",
+        "force",
+        "jobs",
+        "progress",
+        "view",
+    }
     assert arguments | set(inspect.signature(hepbaler.train).parameters) >= NO_MATTER
 
 
