@@ -10,10 +10,11 @@ import pytest
 import hepbaler
 
 PACKAGE = Path(hepbaler.__file__).parent
-EVERYWHERE = {"errors", "_optional", "version", "filters", "temporaries"}
+EVERYWHERE = {"allocator", "errors", "_optional", "version", "filters", "temporaries"}
 
 # What each part may import of ours, beside what is free to all.
 MAY_IMPORT = {
+    "allocator": set(),
     "errors": set(),
     "_optional": set(),
     "version": set(),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .accounting import autoencoder_reports, table_reports
+from .allocator import give_back
 from .archive import ARCHIVE_KIND
 from .autoencoding import TableAutoencoder, autoencode, check_weights, checked_family
 from .bounds import Plan
@@ -359,12 +360,14 @@ class _TreeJob:
                 seed=self.training.seed,
                 progress=lambda done: self.tell("scan", done, tree.num_entries),
             )
+        give_back()
         prepared, models, autoencoders = self._models(found, total.notes)
         everything = replace(prepared, sample={}, sample_counts={})
         prepared = everything.without([key for one in autoencoders for key in one.names])
         total.values += sum(facts.count for facts in found.facts.values())
         # The sample has done its work, and is the largest thing in memory.
         del found
+        give_back()
         entries = []
         home = {key: table.index for table in prepared.schema.tables for key in table.columns}
         for table, model in models:
@@ -399,6 +402,9 @@ class _TreeJob:
                 pages, rows = encoder.encode(read_columns(tree, start, stop), stop - start)
                 writer.add_cluster(self.number, pages)
                 sizes += np.array([len(page) for page in pages], np.int64)
+                # Or else what threads freed in their own corners adds up over the clusters.
+                del pages
+                give_back()
                 for so_far, n in zip(rows_so_far, rows, strict=True):
                     so_far.append(n)
                 self.tell("write", stop, tree.num_entries)
