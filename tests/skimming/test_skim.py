@@ -313,6 +313,8 @@ def test_cuts_joined_by_and_are_counted_one_by_one():
 def test_outputs_are_what_their_names_say(archive_path, nano_file, tmp_path):
     with pytest.raises(OutputError, match="end in .hbal or .root"):
         hepbaler.skim(archive_path, tmp_path / "out")
+    with pytest.raises(OutputError, match="holds no RNTuple"):
+        hepbaler.skim(archive_path, tmp_path / "out.hbal", rntuple=True)
     with pytest.raises(OutputError, match="the input itself"):
         hepbaler.skim(archive_path, archive_path, force=True)
     with pytest.raises(InputError, match="matches 'Jte_"):

@@ -107,6 +107,9 @@ def skim(
     if out.suffix not in (".root", ".hbal"):
         msg = f"the output {out} should end in .hbal or .root, which says what it shall be"
         raise OutputError(msg)
+    if rntuple and out.suffix == ".hbal":
+        msg = f"the output {out} is an archive, which holds no RNTuple; leave --rntuple out, or write a .root file"
+        raise OutputError(msg)
     if out.exists() and Path(source).exists() and out.samefile(source):
         msg = f"the output {out} is the input itself; choose another name with -o"
         raise OutputError(msg)
