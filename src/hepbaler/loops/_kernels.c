@@ -161,8 +161,47 @@ typedef struct {
     int64_t n, uniform;
 } ranks_t;
 
+/* The last of n ascending numbers that is not above another; the first if all are. Without branches: none can be foreseen. */
+#define LAST_NOT_ABOVE(name, type)                             \
+    INLINE int64_t name(const type *first, int64_t n, type of) \
+    {                                                          \
+        int64_t low = 0;                                       \
+        while (n > 1) {                                        \
+            const int64_t half = n >> 1;                       \
+            low += first[low + half] <= of ? half : 0;         \
+            n -= half;                                         \
+        }                                                      \
+        return low;                                            \
+    }
+LAST_NOT_ABOVE(symbol_of, int32_t)
+LAST_NOT_ABOVE(bin_of, int64_t)
+LAST_NOT_ABOVE(edge_of, double)
+
+/* What lies below each symbol, to be searched in two looks at 16 numbers each: at every 16th, and at those from there on. */
+#define BLOCK 16
 typedef struct {
-    int32_t below[MOST_SYMBOLS + 1], part[MOST_SYMBOLS], left[MOST_SYMBOLS];
+    int32_t every[BLOCK], all[MOST_SYMBOLS];
+} slots_t;
+
+INLINE void fill_slots(slots_t *slots, int64_t n)
+{
+    for (int64_t k = n; k < MOST_SYMBOLS; k++) slots->all[k] = INT32_MAX;
+    for (int64_t k = 0; k < BLOCK; k++) slots->every[k] = slots->all[k * BLOCK];
+}
+
+/* The first begins at 0, so that both counts are at least 1; no slot reaches what is filled in behind the last. */
+INLINE int64_t search_slots(const slots_t *slots, int32_t of)
+{
+    int32_t block = -1, inside = -1;
+    for (int k = 0; k < BLOCK; k++) block += slots->every[k] <= of;
+    const int32_t *start = slots->all + BLOCK * block;
+    for (int k = 0; k < BLOCK; k++) inside += start[k] <= of;
+    return BLOCK * (int64_t)block + inside;
+}
+
+typedef struct {
+    int32_t below[MOST_SYMBOLS + 1], part[MOST_SYMBOLS];
+    slots_t left;
 } table_t;
 
 INLINE int32_t cdf(int64_t far, const int32_t *logistic)
@@ -173,10 +212,12 @@ INLINE int32_t cdf(int64_t far, const int32_t *logistic)
     return low + (((logistic[index + 1] - low) * (x & 31)) >> 5);
 }
 
+/* a / b rounded down, for numbers below 2^53: a quotient that is no whole number lies further from one than float64 rounds. */
 INLINE int64_t floor_division(int64_t a, int64_t b)
 {
-    const int64_t q = a / b;
-    return q - ((a % b != 0) & ((a < 0) != (b < 0)));
+    const double quotient = (double)a / (double)b;
+    const int64_t cut = (int64_t)quotient;
+    return cut - (quotient < (double)cut);
 }
 
 /* weight * scale / total, rounded down; the result stays below 2^24. */
@@ -201,7 +242,7 @@ INLINE void finish(table_t *t, int64_t n, int32_t free_parts)
     int32_t left = 0;
     for (int64_t k = 0; k < n; k++) {
         t->part[k] += 1;
-        t->left[k] = left;
+        t->left.all[k] = left;
         left += t->part[k];
     }
 }
@@ -223,6 +264,7 @@ static void wide_table(table_t *t, int64_t level, int64_t half_steps, const rank
     int32_t *restrict part = t->part;
     for (int64_t k = 0; k < n; k++) part[k] = share((uint32_t)(below[k + 1] - below[k]), scale, total, ratio) + flat[k];
     finish(t, n, free_parts);
+    fill_slots(&t->left, n);
 }
 
 static void narrow_table(table_t *t, int64_t index, int64_t uniform, const constants_t *c)
@@ -265,22 +307,6 @@ static int64_t inner_table(table_t *t, int64_t index, const constants_t *c)
     finish(t, n, free_parts);
     return n;
 }
-
-/* The last of n ascending numbers that is not above another; the first if all are. Without branches: none can be foreseen. */
-#define LAST_NOT_ABOVE(name, type)                             \
-    INLINE int64_t name(const type *first, int64_t n, type of) \
-    {                                                          \
-        int64_t low = 0;                                       \
-        while (n > 1) {                                        \
-            const int64_t half = n >> 1;                       \
-            low += first[low + half] <= of ? half : 0;         \
-            n -= half;                                         \
-        }                                                      \
-        return low;                                            \
-    }
-LAST_NOT_ABOVE(symbol_of, int32_t)
-LAST_NOT_ABOVE(bin_of, int64_t)
-LAST_NOT_ABOVE(step_of, double)
 
 /* ---------------------------------------------------------------- which table serves each row */
 
@@ -419,6 +445,7 @@ INLINE void take(reader_t *reader, int64_t left, int64_t part)
 
 /* Bins and offsets of a column. 0; 1 where a bin is none of the column's; 2 where the stream does not end as it must; -1 where a
    location or level is none. */
+FOR_EACH_PROCESSOR
 static int decode(routes_t *routes, reader_t reader, const int64_t *location, const int64_t *level, Py_ssize_t n_rows,
                   const ranks_t *ranks, const constants_t *c, int64_t *bins, int64_t *offset)
 {
@@ -433,9 +460,9 @@ static int decode(routes_t *routes, reader_t reader, const int64_t *location, co
             if (starts[table] == starts[table + 1]) continue;
             wide_table(t, lv, table - c->wide_offsets[lv], ranks, routes->flat, c);
             for (int64_t k = starts[table]; k < starts[table + 1]; k++) {
-                const int64_t symbol = symbol_of(t->left, ranks->n, slot_of(&reader));
+                const int64_t symbol = search_slots(&t->left, slot_of(&reader));
                 bins[order[k]] = symbol;
-                take(&reader, t->left[symbol], t->part[symbol]);
+                take(&reader, t->left.all[symbol], t->part[symbol]);
             }
         }
     order_rows(routes, routes->narrow, routes->narrow_index, routes->n_narrow, N_NARROW);
@@ -443,9 +470,9 @@ static int decode(routes_t *routes, reader_t reader, const int64_t *location, co
         if (starts[table] == starts[table + 1]) continue;
         narrow_table(t, table, ranks->uniform, c);
         for (int64_t k = starts[table]; k < starts[table + 1]; k++) {
-            const int64_t symbol = symbol_of(t->left, 4, slot_of(&reader));
+            const int64_t symbol = symbol_of(t->left.all, 4, slot_of(&reader));
             bins[order[k]] = symbol == NONE ? -2 : routes->centre[order[k]] + symbol - 1;
-            take(&reader, t->left[symbol], t->part[symbol]);
+            take(&reader, t->left.all[symbol], t->part[symbol]);
         }
     }
     for (Py_ssize_t k = 0; k < routes->n_narrow; k++)
@@ -465,9 +492,9 @@ static int decode(routes_t *routes, reader_t reader, const int64_t *location, co
         if (starts[table] == starts[table + 1]) continue;
         const int64_t n = inner_table(t, table, c);
         for (int64_t k = starts[table]; k < starts[table + 1]; k++) {
-            const int64_t symbol = symbol_of(t->left, n, slot_of(&reader));
+            const int64_t symbol = symbol_of(t->left.all, n, slot_of(&reader));
             offset[order[k]] = symbol;
-            take(&reader, t->left[symbol], t->part[symbol]);
+            take(&reader, t->left.all[symbol], t->part[symbol]);
         }
     }
     Py_ssize_t counts[RAW_BITS + 1];
@@ -525,7 +552,7 @@ static int collect(routes_t *routes, steps_t *steps, const int64_t *location, co
         for (int64_t table = c->wide_offsets[lv]; table < c->wide_offsets[lv + 1]; table++) {
             if (starts[table] == starts[table + 1]) continue;
             wide_table(t, lv, table - c->wide_offsets[lv], ranks, routes->flat, c);
-            for (int64_t k = starts[table]; k < starts[table + 1]; k++) put(steps, t->left[bins[order[k]]], t->part[bins[order[k]]]);
+            for (int64_t k = starts[table]; k < starts[table + 1]; k++) put(steps, t->left.all[bins[order[k]]], t->part[bins[order[k]]]);
         }
     order_rows(routes, routes->narrow, routes->narrow_index, routes->n_narrow, N_NARROW);
     for (int64_t table = 0; table < N_NARROW; table++) {
@@ -534,7 +561,7 @@ static int collect(routes_t *routes, steps_t *steps, const int64_t *location, co
         for (int64_t k = starts[table]; k < starts[table + 1]; k++) {
             int64_t symbol = bins[order[k]] - routes->centre[order[k]] + 1;
             if (symbol < 0 || symbol > NONE) symbol = NONE;
-            put(steps, t->left[symbol], t->part[symbol]);
+            put(steps, t->left.all[symbol], t->part[symbol]);
         }
     }
     for (Py_ssize_t k = 0; k < routes->n_narrow; k++) {
@@ -549,7 +576,7 @@ static int collect(routes_t *routes, steps_t *steps, const int64_t *location, co
         inner_table(t, table, c);
         for (int64_t k = starts[table]; k < starts[table + 1]; k++) {
             const int64_t symbol = offset[order[k]] >> rest[order[k]];
-            put(steps, t->left[symbol], t->part[symbol]);
+            put(steps, t->left.all[symbol], t->part[symbol]);
         }
     }
     Py_ssize_t counts[RAW_BITS + 1];
@@ -773,7 +800,7 @@ static void place(const ranks_t *ranks, const double *edges, const double *value
 {
     const int64_t n_bins = ranks->n - 1;
     for (Py_ssize_t row = 0; row < n_rows; row++) {
-        const int64_t bin = step_of(edges, n_bins, values[row]);
+        const int64_t bin = edge_of(edges, n_bins, values[row]);
         const double low = edges[bin];
         double inside = values[row] - low;
         inside = inside / (edges[bin + 1] - low);
