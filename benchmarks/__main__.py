@@ -86,6 +86,32 @@ def peers(files: tuple[str, ...], only: tuple[str, ...], results: Path, **settin
 
 
 @main.command()
+@_FILES
+@click.option("--rounds", default=7, show_default=True, help="How often each file is read.")
+@click.option("--preset", "only", multiple=True, help="Only this preset, or 'no model' (may be repeated).")
+@_WHERE
+def frontier(files: tuple[str, ...], rounds: int, only: tuple[str, ...], results: Path) -> None:
+    """Size and reading time of each preset, beside an LZMA-9 ROOT file."""
+    from .frontier import measure_frontier
+    from .machine import describe_machine
+    from .results import keep
+    from .workload import make
+
+    machine = describe_machine(None)
+    for path, bound in _cases(files):
+        click.echo(f"{path.name}, {bound}")
+        with tempfile.TemporaryDirectory() as folder:
+            work = make(path, bound)
+            rows = measure_frontier(work, Path(folder), rounds=rounds, ways=only, tell=click.echo)
+        keep(results / "frontier.json", rows, ("file", "bound", "way"), machine)
+        for row in rows:
+            click.echo(
+                f"  {row.way:9} {row.n_bytes / 1e6:8.3f} MB, floats read in {row.read_seconds:.2f} s, "
+                f"with one core in {row.one_core_seconds:.2f} s"
+            )
+
+
+@main.command()
 @_WHERE
 @click.option("--page", type=click.Path(path_type=Path), default=_DOCS / "benchmarks.md")
 def report(results: Path, page: Path) -> None:

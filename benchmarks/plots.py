@@ -108,3 +108,27 @@ def size_against_speed(rows: Sequence[Mapping[str, Any]], case: tuple[str, str],
         axes.set_title(f"{case[0]}, {case[1]}", loc="left")
         save_figure(figure, path)
     return True
+
+
+def draw_frontier(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Size of each preset over its speed of reading, both relative to the LZMA-9 file's reader and to no model."""
+    with styled():
+        figure = new_figure(8.0, 5.6)
+        axes = figure.subplots()
+        for (file, bound), mark in zip(dict.fromkeys((r["file"], r["bound"]) for r in rows), "osD^v", strict=False):
+            own = [row for row in rows if (row["file"], row["bound"]) == (file, bound)]
+            lzma = next(row["read_seconds"] for row in own if row["way"] == "LZMA 9")
+            unit = next((row["n_bytes"] for row in own if row["way"] == "no model"), None)
+            if unit is None:
+                continue
+            own.sort(key=lambda row: row["read_seconds"])
+            points = [(lzma / row["read_seconds"], row["n_bytes"] / unit) for row in own]
+            axes.plot(*zip(*points, strict=True), mark, linestyle="", markersize=8, label=f"{file}, {bound}")
+            for (speed, size), row in zip(points, own, strict=True):
+                axes.annotate(row["way"], (speed, size), xytext=(6, 6), textcoords="offset points", fontsize="small")
+        axes.axvline(1.0, color="#94a4a2", linewidth=1.0)
+        axes.set_xscale("log")
+        axes.set_xlabel("speed of reading the float columns / uproot with LZMA 9")
+        axes.set_ylabel("size / without a model")
+        axes.legend(loc="upper left")
+        save_figure(figure, path)

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from .plots import size_against_bound, size_against_speed
+from .plots import draw_frontier, size_against_bound, size_against_speed
 from .results import read_rows
-from .tables import details_table, sizes_table
+from .tables import details_table, frontier_table, sizes_table
 
 __all__ = ("fill_blocks", "write_report")
 
@@ -53,6 +53,17 @@ def write_report(results: Path, page: Path, images: Path) -> list[Path]:
                 break
         if main and size_against_speed(rows, main[0], images / "benchmark_speed.png"):
             written.append(images / "benchmark_speed.png")
+    ways = read_rows(results / "frontier.json")
+    if ways:
+        of = dict.fromkeys((row["file"], row["bound"]) for row in ways)
+        tables = [
+            f"{file}, {bound}:\n\n" + frontier_table([r for r in ways if (r["file"], r["bound"]) == (file, bound)])
+            for file, bound in of
+        ]
+        blocks["frontier"] = "\n\n".join(tables)
+        images.mkdir(parents=True, exist_ok=True)
+        draw_frontier(ways, images / "benchmark_frontier.png")
+        written.append(images / "benchmark_frontier.png")
     page.write_text(fill_blocks(page.read_text(), blocks))
     return written
 

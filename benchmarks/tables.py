@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ("details_table", "markdown", "sizes_table", "total_bytes")
+__all__ = ("details_table", "frontier_table", "markdown", "sizes_table", "total_bytes")
 
 _REFERENCE = "hepbaler-plain"
 
@@ -84,3 +84,24 @@ def details_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _mb(n_bytes: int | None) -> str:
     return "-" if n_bytes is None else f"{n_bytes / 1e6:.2f}"
+
+
+def frontier_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Presets of one file: sizes, seconds, and speed as a multiple of uproot's with the LZMA-9 file."""
+    lzma = next(row for row in rows if row["way"] == "LZMA 9")
+    plain = next((row["n_bytes"] for row in rows if row["way"] == "no model"), None)
+    head = ["", "MB", "of plain", "training s", "read s", "speed", "one core s", "speed"]
+    lines = [
+        [
+            row["way"] if row is lzma else f"`--preset {row['way']}`" if row["way"] != "no model" else "`--no-model`",
+            f"{row['n_bytes'] / 1e6:.2f}",
+            "-" if plain is None else f"{row['n_bytes'] / plain:.3f}",
+            f"{row['training_seconds']:.0f}",
+            f"{row['read_seconds']:.2f}",
+            f"{lzma['read_seconds'] / row['read_seconds']:.2f}",
+            f"{row['one_core_seconds']:.2f}",
+            f"{lzma['one_core_seconds'] / row['one_core_seconds']:.2f}",
+        ]
+        for row in sorted(rows, key=lambda row: -row["n_bytes"])
+    ]
+    return markdown(head, lines)
