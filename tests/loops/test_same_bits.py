@@ -16,7 +16,8 @@ from hepbaler.coding.decoder import IntegerLayer, IntegerNet
 from hepbaler.coding.entropy import ColumnCoder
 from hepbaler.coding.tables import LAST_LEVEL, constants, mass_levels
 from hepbaler.errors import CorruptFile
-from hepbaler.features.hints import HintScale
+from hepbaler.features.elementary import cosine_and_sine, hyperbolic_cosine, hyperbolic_sine
+from hepbaler.features.hints import HintScale, clean
 from hepbaler.features.ranks import MISSING, RANK_BITS, RankTable, fit_ranks
 from hepbaler.loops import kernels
 
@@ -160,6 +161,17 @@ def test_ladders(grid: LogGrid | HybridGrid) -> None:
     q = np.concatenate([near, far, rng.integers(-(2**31), 2**31, 500)])
     mine, theirs = both(lambda: grid.to_values(q))
     assert np.array_equal(mine.view(np.uint8), theirs.view(np.uint8))
+
+
+@needs_loops
+@given(st.lists(st.floats(-1e100, 1e100), min_size=1, max_size=50), st.lists(st.floats(), max_size=20))
+def test_elementary_functions(values: list[float], odd: list[float]) -> None:
+    x = np.concatenate([np.array(values), np.array(values) % 20 - 10, np.linspace(-17, 17, 60), [0.0, -0.0]])
+    for function in (hyperbolic_cosine, hyperbolic_sine, lambda one: np.stack(cosine_and_sine(one))):
+        mine, theirs = both(lambda function=function: function(x))
+        assert np.array_equal(mine.view(np.int64), theirs.view(np.int64))
+    mine, theirs = both(lambda: clean(np.concatenate([x, np.array(odd), [np.inf, -np.inf, np.nan, 1e101, -1e200]])))
+    assert np.array_equal(mine.view(np.int64), theirs.view(np.int64))
 
 
 @needs_loops

@@ -1,7 +1,8 @@
 """Elementary functions as fixed recipes of ``+ - * /`` and ``sqrt``, the same bits on every IEEE machine.
 
 numpy's own are as accurate, but differ in the last place between machines and versions. What a decoder computes must not.
-All take and give float64 arrays; every operation is an array operation of its own, so nothing is fused.
+All take and give float64 arrays of finite values; every operation is an array operation of its own, so nothing is fused. The compiled
+loops do the same operations in the same order.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from hepbaler.loops import kernels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +36,12 @@ def hyperbolic_cosine(x: FloatArray) -> FloatArray:
 
     cosh(2y) = 2 cosh(y)^2 - 1 is applied four times to the Taylor series of cosh(x / 16).
     """
+    loops = kernels()
+    if loops is not None:
+        x = np.ascontiguousarray(x, np.float64)
+        found = np.empty_like(x)
+        loops.hyperbolic_cosine(x, x.size, found)
+        return found
     y = np.minimum(np.abs(x), 16.0) / 16.0
     square = y * y
     series = np.ones_like(square)
@@ -64,6 +73,12 @@ def cosine_and_sine(angle: FloatArray) -> tuple[FloatArray, FloatArray]:
 
     The Taylor series of both at a sixteenth of the angle, then four times cos(2y) = 1 - 2 sin(y)^2, sin(2y) = 2 sin(y) cos(y).
     """
+    loops = kernels()
+    if loops is not None:
+        angle = np.ascontiguousarray(angle, np.float64)
+        cosine, sine = np.empty_like(angle), np.empty_like(angle)
+        loops.cosine_and_sine(angle, angle.size, cosine, sine)
+        return cosine, sine
     y = np.clip(angle, -_LARGEST_ANGLE, _LARGEST_ANGLE) / 16.0
     square = y * y
     cosine, sine = np.ones_like(y), np.ones_like(y)

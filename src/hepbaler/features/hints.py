@@ -89,6 +89,11 @@ class LinearHint:
 
 def clean(values: FloatArray) -> FloatArray:
     """Values with what is not finite set to 0 and the rest kept within 1e100, so that sums stay finite."""
+    loops = kernels()
+    if loops is not None and values.flags.c_contiguous:
+        found = np.empty(values.shape, np.float64)
+        loops.clean(np.asarray(values, np.float64), values.size, found)
+        return found
     return np.clip(np.where(np.isfinite(values), values, 0.0), -_FAR, _FAR)
 
 

@@ -1,10 +1,10 @@
 /* Compiled loops of the learned coder: the same bits as coding/decoder.py, coding/entropy.py, features/ranks.py,
- * features/hints.py and bounds/grids.py, many times faster.
+ * features/hints.py, features/elementary.py and bounds/grids.py, many times faster.
  *
  * Nothing here defines the format. Each function does what its namesake in numpy does, number by number, and the tests hold them to
  * it; where this file could not be compiled the coder runs without. All loops run without the GIL, so clusters decode on several
  * cores. Whole numbers only, but for the network, whose sums are exact in float32 in any order (decoder.py says why), and for one
- * quotient, which is guessed in float64 and then corrected, and the place of a predicted value, which takes float64 as IEEE
+ * quotient, which is guessed in float64 and then corrected, and predicted values, which take float64 as IEEE
  * has it: the compiler must not fuse a product and a sum (-ffp-contract=off).
  */
 #define Py_LIMITED_API 0x030B0000
@@ -1007,10 +1007,96 @@ static PyObject *climb_ladder(PyObject *self, PyObject *args)
     return result;
 }
 
+/* elementary.py and `clean` of hints.py: each operation rounds by itself, as IEEE has it, whatever the processor could fuse. */
+FOR_EACH_PROCESSOR
+static void hyperbolic_cosines(const double *restrict x, double *restrict out, Py_ssize_t n)
+{
+    for (Py_ssize_t k = 0; k < n; k++) {
+        const double size = x[k] < 0.0 ? -x[k] : x[k], y = (size < 16.0 ? size : 16.0) / 16.0, square = y * y;
+        double series = 1.0;
+        for (int i = 10; i > 0; i--) series = series * square / (double)((2 * i - 1) * (2 * i)) + 1.0;
+        for (int i = 0; i < 4; i++) series = series * series * 2.0 - 1.0;
+        out[k] = series;
+    }
+}
+
+FOR_EACH_PROCESSOR
+static void cosines_and_sines(const double *restrict angle, double *restrict cosines, double *restrict sines, Py_ssize_t n)
+{
+    for (Py_ssize_t k = 0; k < n; k++) {
+        const double near = angle[k] < -8.0 ? -8.0 : angle[k] > 8.0 ? 8.0 : angle[k], y = near / 16.0, square = y * y;
+        double cosine = 1.0, sine = 1.0;
+        for (int i = 9; i > 0; i--) {
+            cosine = 1.0 - cosine * square / (double)((2 * i - 1) * (2 * i));
+            sine = 1.0 - sine * square / (double)(2 * i * (2 * i + 1));
+        }
+        sine = sine * y;
+        for (int i = 0; i < 4; i++) {
+            const double doubled = sine * cosine;
+            cosine = 1.0 - 2.0 * (sine * sine);
+            sine = 2.0 * doubled;
+        }
+        cosines[k] = cosine;
+        sines[k] = sine;
+    }
+}
+
+FOR_EACH_PROCESSOR
+static void cleaned(const double *restrict x, double *restrict out, Py_ssize_t n)
+{
+    for (Py_ssize_t k = 0; k < n; k++) {
+        /* What is not finite gives no zero when it is subtracted from itself. */
+        const double finite = x[k] - x[k] == 0.0 ? x[k] : 0.0;
+        out[k] = finite < -1e100 ? -1e100 : finite > 1e100 ? 1e100 : finite;
+    }
+}
+
+static PyObject *of_each(PyObject *args, int two, void (*one_out)(const double *, double *, Py_ssize_t))
+{
+    PyObject *x, *first, *second = NULL;
+    Py_ssize_t n;
+    if (!PyArg_ParseTuple(args, two ? "OnOO" : "OnO", &x, &n, &first, &second)) return NULL;
+    buffers_t buffers = {.n = 0};
+    PyObject *result = NULL;
+    const double *in = items(&buffers, x, n, 8, 0);
+    double *out = in ? items(&buffers, first, n, 8, 1) : NULL;
+    double *other = out && two ? items(&buffers, second, n, 8, 1) : NULL;
+    if (two ? other != NULL : out != NULL) {
+        Py_BEGIN_ALLOW_THREADS
+        if (two) cosines_and_sines(in, out, other, n);
+        else one_out(in, out, n);
+        Py_END_ALLOW_THREADS
+        result = Py_NewRef(Py_None);
+    }
+    release(&buffers);
+    return result;
+}
+
+static PyObject *hyperbolic_cosine(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return of_each(args, 0, hyperbolic_cosines);
+}
+
+static PyObject *clean(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return of_each(args, 0, cleaned);
+}
+
+static PyObject *cosine_and_sine(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return of_each(args, 1, NULL);
+}
+
 static PyMethodDef methods[] = {
     {"run_net", run_net, METH_VARARGS, "run_net(columns, n_rows, weights, outputs): location, level and gate of each row."},
     {"decode_symbols", decode_symbols, METH_VARARGS, "Decode a column's stream; (status, values outside the bins)."},
     {"encode_symbols", encode_symbols, METH_VARARGS, "The stream of a column."},
+    {"clean", clean, METH_VARARGS, "Values with what is not finite as 0 and the rest within 1e100."},
+    {"hyperbolic_cosine", hyperbolic_cosine, METH_VARARGS, "cosh of each value."},
+    {"cosine_and_sine", cosine_and_sine, METH_VARARGS, "cos and sin of each angle."},
     {"climb_ladder", climb_ladder, METH_VARARGS, "Values of a column on a ladder's grid."},
     {"see_ranks", see_ranks, METH_VARARGS, "How a network sees the values of a column."},
     {"place_values", place_values, METH_VARARGS, "Where predicted values lie in a column's rank space."},
