@@ -122,6 +122,7 @@ MAY_IMPORT = {
 # The parts above meet in these.
 ABOVE = {
     "pipeline",
+    "treejob",
     "planning",
     "pretraining",
     "tuning",

@@ -72,7 +72,7 @@ class Preset:
 
 # The frontier of size and speed that docs/benchmarks.md shows.
 PRESETS = {
-    "fast": Preset(work=0.4, width=8, least_saving=0.2),
+    "fast": Preset(work=0.4, width=8, least_saving=0.12),
     "default": Preset(work=1.0, width=16, least_saving=0.06),
     "small": Preset(work=2.5, width=32, least_saving=0.0),
 }

@@ -299,8 +299,7 @@ class LogGrid(_LadderGrid):
         return rounded
 
     def _computed(self, integers: IntArray) -> NDArray[np.float64]:
-        found = self._ladder.values(integers, 0.0, 0)
-        if found is not None:
+        if (found := self._ladder.values(integers, 0.0, 0)) is not None:
             return found
         size = self._ladder.centres(np.abs(integers) - 1)
         values: NDArray[np.float64] = np.where(integers == 0, 0.0, np.where(integers < 0, -size, size))
@@ -340,8 +339,7 @@ class HybridGrid(_LadderGrid):
         return rounded
 
     def _computed(self, integers: IntArray) -> NDArray[np.float64]:
-        found = self._ladder.values(integers, self.step, self.levels)
-        if found is not None:
+        if (found := self._ladder.values(integers, self.step, self.levels)) is not None:
             return found
         above = np.abs(integers) - (self.levels + 1)
         size = self._ladder.centres(above)
