@@ -37,7 +37,7 @@ def test_fast_has_smaller_networks_and_fewer_of_them(reports):
         with hepbaler.open(path) as archive:
             models[preset] = sum(table["model_bytes"] for table in archive.info()["trees"][0]["tables"])
     learned = {preset: sum(table.learned for table in report.tables) for preset, (report, _) in reports.items()}
-    assert 0 < models["fast"] < models["small"]
+    assert 0 <= models["fast"] < models["small"]
     assert learned["fast"] <= learned["small"]
     with hepbaler.open(reports["fast"][1]) as archive:
         assert archive.reader.meta["settings"]["preset"] == "fast"
