@@ -121,14 +121,25 @@ def draw_frontier(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
             unit = next((row["n_bytes"] for row in own if row["way"] == "no model"), None)
             if unit is None:
                 continue
-            own.sort(key=lambda row: row["read_seconds"])
             points = [(lzma / row["read_seconds"], row["n_bytes"] / unit) for row in own]
             axes.plot(*zip(*points, strict=True), mark, linestyle="", markersize=8, label=f"{file}, {bound}")
             for (speed, size), row in zip(points, own, strict=True):
-                axes.annotate(row["way"], (speed, size), xytext=(6, 6), textcoords="offset points", fontsize="small")
+                axes.annotate(
+                    *(row["way"], (speed, size)),
+                    (-9, 0),
+                    textcoords="offset points",
+                    fontsize="small",
+                    ha="right",
+                    va="center",
+                )
         axes.axvline(1.0, color="#94a4a2", linewidth=1.0)
+        low, high = axes.get_xlim()
+        axes.set_xlim(min(low, 1.0) / 1.4, high * 1.6)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
         axes.set_xlabel("speed of reading the float columns / uproot with LZMA 9")
         axes.set_ylabel("size / without a model")
-        axes.legend(loc="upper left")
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.1)
+        axes.legend(loc="lower right", handletextpad=0.2)
         save_figure(figure, path)
