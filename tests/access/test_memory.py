@@ -41,7 +41,7 @@ def compressed(source: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hepbaler.pipeline.CLUSTER_BYTES", CLUSTER)
         # of the same size for both files
-        patch.setattr("hepbaler.pipeline.scan", partial(scan, sample_bytes=CLUSTER))
+        patch.setattr("hepbaler.treejob.scan", partial(scan, sample_bytes=CLUSTER))
         hepbaler.compress(source, target, use_model=False, force=True, jobs=1)
     return target
 
