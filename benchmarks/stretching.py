@@ -54,7 +54,9 @@ class Stretch:
         linear = column.scale if bound.kind == "bits" and column.scale > 0 else smallest
         # exp(+t) - 1 is larger than 1 - exp(-t), so the upper side decides.
         tolerance = math.log1p(relative - rounding) if relative > 2.0 * rounding else 0.0
-        return cls(linear, tolerance, values.dtype, 0.5 * (bound.kind == "rel")) if tolerance > 0.0 else None
+        # A column that is zero for the most part has a scale of 0: its bound is a relative one.
+        strict = bound.kind == "rel" or column.scale == 0
+        return cls(linear, tolerance, values.dtype, 0.5 * strict) if tolerance > 0.0 else None
 
     def forward(self, values: Array) -> NDArray[np.float64]:
         """Values on the axis, as float64."""

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.rounding import round_to_bound
 from benchmarks.stretching import Stretch
 from benchmarks.workload import FloatColumn, Workload, agreement
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hepbaler.bounds import Bound, Choice, Grid
@@ -40,6 +40,7 @@ def test_rounding_takes_bits_away() -> None:
 
 
 @given(VALUES, st.sampled_from(BOUNDS), st.floats(-1.0, 1.0))
+@example([0.0], Bound("bits", 10), 1.0)
 def test_an_error_within_the_tolerance_of_the_axis_is_within_the_bound(
     values: list[float], bound: Bound, share: float
 ) -> None:
