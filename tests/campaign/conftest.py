@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -20,6 +21,25 @@ def here(tmp_path, monkeypatch, nano_file, other_nano_file):
         shutil.copy(source, f"events_{i}.root")
     Path("broken.root").write_bytes(b"root" + b"\0" * 50)
     return tmp_path
+
+
+@pytest.fixture
+def workers():
+    """Gives the processes that this one has started to work on files."""
+
+    def found() -> list[int]:
+        numbers = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if parent == os.getpid() and b"hepbaler.campaign.worker" in command:
+                numbers.append(int(entry.name))
+        return numbers
+
+    return found
 
 
 class Recorder(Watcher):

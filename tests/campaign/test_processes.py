@@ -18,20 +18,6 @@ from hepbaler.campaign.processes import ProcessExecutor
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals as Unix has them")
 
 
-def children() -> list[int]:
-    """Workers that this process has started."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            command = (entry / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if parent == os.getpid() and b"hepbaler.campaign.worker" in command:
-            found.append(int(entry.name))
-    return found
-
-
 def test_two_processes(here, states, recorder, snapshot):
     report = hepbaler.compress_many("*.root", "out", executor=2, watcher=recorder, use_model=False, retries=0)
     assert states(report) == {"broken.root": "failed"} | {f"events_{i}.root": "done" for i in range(3)}
@@ -50,13 +36,13 @@ def test_two_processes(here, states, recorder, snapshot):
 
 @POSIX
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
-def test_a_killed_worker_costs_nothing(here, states):
+def test_a_killed_worker_costs_nothing(here, states, workers):
     class Killer(Watcher):
         killed = 0
 
         def moved(self, task, phase, done, total):
             if not self.killed and phase == "write":
-                (self.killed,) = children()
+                (self.killed,) = workers()
                 os.kill(self.killed, signal.SIGKILL)
 
     killer = Killer()
@@ -67,16 +53,16 @@ def test_a_killed_worker_costs_nothing(here, states):
     assert report.ok
     assert set(states(report).values()) <= {"done", "skipped"}
     assert sorted(path.name for path in Path("out").iterdir()) == [f"events_{i}.root.hbal" for i in range(3)]
-    assert children() == []
+    assert workers() == []
 
 
 @POSIX
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
-def test_a_worker_that_dies_every_time_is_named(here):
+def test_a_worker_that_dies_every_time_is_named(here, workers):
     class Killer(Watcher):
         def moved(self, task, phase, done, total):
-            for child in children():
-                os.kill(child, signal.SIGKILL)
+            for worker in workers():
+                os.kill(worker, signal.SIGKILL)
 
     report = hepbaler.compress_many(
         "events_0.root", "out", executor=ProcessExecutor(1), watcher=Killer(), use_model=False, retries=0

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -26,32 +27,18 @@ def inputs(many_cuts, tmp_path):
     return tmp_path / "in"
 
 
-def workers() -> list[int]:
-    """Processes that this one has started to work on files."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            command = (entry / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if parent == os.getpid() and b"hepbaler.campaign.worker" in command:
-            found.append(int(entry.name))
-    return found
-
-
 class Killer(threading.Thread):
     """Kills a worker when the third result is there."""
 
-    def __init__(self, folder: Path, pattern: str) -> None:
+    def __init__(self, folder: Path, pattern: str, workers: Callable[[], list[int]]) -> None:
         super().__init__()
-        self._folder, self._pattern = folder, pattern
+        self._folder, self._pattern, self._workers = folder, pattern, workers
         self._over = threading.Event()
         self.killed = 0
 
     def run(self) -> None:
         while not self.killed and not self._over.wait(0.01):
-            if len(list(self._folder.glob(self._pattern))) >= 3 and (found := workers()):
+            if len(list(self._folder.glob(self._pattern))) >= 3 and (found := self._workers()):
                 os.kill(found[0], signal.SIGKILL)
                 self.killed = found[0]
 
@@ -74,10 +61,10 @@ def failed(folder: Path, name: str = "failures.json") -> list[str]:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
-def test_in_processes_of_which_one_is_killed(inputs, tmp_path, snapshot, capsys):
+def test_in_processes_of_which_one_is_killed(inputs, tmp_path, snapshot, capsys, workers):
     out = tmp_path / "out"
     command = ["compress", str(inputs), "-o", str(out), "--no-model"]
-    with Killer(out, "*.hbal") as killer:
+    with Killer(out, "*.hbal", workers) as killer:
         assert cli.main([*command, "-j", "2"]) == 1
     assert killer.killed
     assert workers() == []
@@ -117,7 +104,7 @@ def test_as_jobs_of_a_batch_system(inputs, tmp_path, snapshot, capsys):
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
-def test_the_other_verbs(inputs, tmp_path, snapshot, capsys):
+def test_the_other_verbs(inputs, tmp_path, snapshot, capsys, workers):
     archives = tmp_path / "archives"
     (inputs / f"{BROKEN}.root").unlink()
     assert cli.main(["compress", str(inputs), "-o", str(archives), "--no-model", "-q"]) == 0
@@ -132,7 +119,7 @@ def test_the_other_verbs(inputs, tmp_path, snapshot, capsys):
         command = [verb, *map(str, files), "-o", str(out)]
         if verb == "decompress":
             # What happens to processes is the same for all verbs, and starting them takes a while.
-            with Killer(out, "*.root") as killer:
+            with Killer(out, "*.root", workers) as killer:
                 assert cli.main([*command, "-j", "2"]) == 1
             assert killer.killed
         else:

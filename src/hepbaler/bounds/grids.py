@@ -299,11 +299,8 @@ class LogGrid(_LadderGrid):
         return rounded
 
     def _computed(self, integers: IntArray) -> NDArray[np.float64]:
-        if (found := self._ladder.values(integers, 0.0, 0)) is not None:
-            return found
-        size = self._ladder.centres(np.abs(integers) - 1)
-        values: NDArray[np.float64] = np.where(integers == 0, 0.0, np.where(integers < 0, -size, size))
-        return values
+        # No multiples of a step but 0 itself.
+        return self._ladder.values(integers, 0.0, 0)
 
 
 @dataclass(frozen=True)
@@ -339,11 +336,7 @@ class HybridGrid(_LadderGrid):
         return rounded
 
     def _computed(self, integers: IntArray) -> NDArray[np.float64]:
-        if (found := self._ladder.values(integers, self.step, self.levels)) is not None:
-            return found
-        above = np.abs(integers) - (self.levels + 1)
-        size = self._ladder.centres(above)
-        return np.where(above < 0, integers * self.step, np.where(integers < 0, -size, size))
+        return self._ladder.values(integers, self.step, self.levels)
 
 
 _KINDS: dict[str, type[Grid]] = {

@@ -51,35 +51,26 @@ class Ladder:
     log2_edge: float
     log2_ratio: float
 
-    def centres(self, bins: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the centres of bins; numbers outside the tables count as the nearest bin inside.
-
-        Parameters
-        ----------
-        bins
-            Shape ``(n_rows,)``.
-        """
-        n = len(self.fine)
-        bins = np.clip(bins, 0, len(self.coarse) * n - 1)
-        found: NDArray[np.float64] = self.coarse[bins >> (n.bit_length() - 1)] * self.fine[bins & (n - 1)]
-        return found
-
-    def values(self, integers: NDArray[np.int64], step: float, levels: int) -> NDArray[np.float64] | None:
-        """Multiples of `step` up to ``|q| = levels``, the ladder beyond, by the compiled loops; None without them.
+    def values(self, integers: NDArray[np.int64], step: float, levels: int) -> NDArray[np.float64]:
+        """Multiples of `step` up to ``|q| = levels``, then centres of bins; beyond the tables that of the last bin.
 
         Parameters
         ----------
         integers
             Shape ``(n_rows,)``.
         """
+        n = len(self.fine)
+        bits = n.bit_length() - 1
         loops = kernels()
-        if loops is None:
-            return None
-        found = np.empty(len(integers), np.float64)
-        q = np.ascontiguousarray(integers, np.int64)
-        bits = len(self.fine).bit_length() - 1
-        loops.climb_ladder(q, len(q), found, step, levels, self.coarse, self.fine, bits)
-        return found
+        if loops is not None:
+            found = np.empty(len(integers), np.float64)
+            q = np.ascontiguousarray(integers, np.int64)
+            loops.climb_ladder(q, len(q), found, step, levels, self.coarse, self.fine, bits)
+            return found
+        above = np.abs(integers) - (levels + 1)
+        bins = np.clip(above, 0, len(self.coarse) * n - 1)
+        size = self.coarse[bins >> bits] * self.fine[bins & (n - 1)]
+        return np.where(above < 0, integers * step, np.where(integers < 0, -size, size))
 
     def bin_of(self, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the number of the bin that holds each magnitude, negative below the first bin.
