@@ -20,6 +20,7 @@ import pytest
 import uproot
 from hypothesis import HealthCheck, settings
 
+from hepbaler import loops
 from hepbaler.loops import kernels
 
 # A busy machine is no failure: nothing here is a test of speed.
@@ -45,7 +46,7 @@ def either_loops(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "compiled" and kernels() is None:
         pytest.skip("installed without compiled loops")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEPBALER_LOOPS", request.param)
+        patch.setattr(loops, "_chosen", loops._kernels if request.param == "compiled" else None)
         yield request.param
 
 

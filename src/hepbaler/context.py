@@ -14,7 +14,7 @@ Lists that a row can look at hang on the same parent as its own. Where there is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CorruptFile
-from .features.ranks import MISSING
+from .features.ranks import MISSING, at_rows
 from .fields import fail, index_of, typed
 from .table import Table
 
@@ -34,6 +34,7 @@ __all__ = (
     "ContextKind",
     "checked_counts",
     "context_column",
+    "context_columns",
     "context_from_list",
     "context_to_list",
     "with_missing",
@@ -108,12 +109,23 @@ class ContextInput:
 def context_column(
     context: ContextInput, tables: Sequence[Table], table: int, n_rows: int, known: Callable[[str], IntArray]
 ) -> IntArray:
+    """What each row of a table sees of one column; see `context_columns`."""
+    return context_columns([context], tables, table, n_rows, known)[context.name]
+
+
+def context_columns(
+    context: Iterable[ContextInput],
+    tables: Sequence[Table],
+    table: int,
+    n_rows: int,
+    known: Callable[[str], IntArray],
+) -> dict[str, IntArray]:
     """What each row of a table sees.
 
     Parameters
     ----------
     context
-        Where to look; it `fits` the table.
+        Where to look; each `fits` the table.
     tables, table
         Of the tree, and the index of the rows' own.
     n_rows
@@ -123,7 +135,7 @@ def context_column(
 
     Returns
     -------
-    Shape ``(n_rows,)``; `MISSING` where there is nothing to look at.
+    By name, each shape ``(n_rows,)``; `MISSING` where there is nothing to look at.
 
     Raises
     ------
@@ -131,27 +143,40 @@ def context_column(
         If counts do not add up to the rows of their table.
     """
     own = tables[table]
-    column = known(context.column)
-    if context.kind == "parent" and own.kind == "regular":
-        return np.repeat(column, own.size)
-    counts = checked_counts(known(str(own.counts)), n_rows, own.name)
-    if context.kind == "parent":
-        return np.repeat(column, counts)
-    target = context.target(tables)
-    there = checked_counts(known(str(target.counts)), column.size, target.name)
-    if context.kind == "link":
-        place = known(str(context.index))
-    elif context.kind == "nearest":
+    rows: dict[tuple[str, int, str | None, int], IntArray] = {}
+    out = {}
+    for one in context:
+        column = known(one.column)
+        if one.kind == "parent":
+            times = own.size if own.kind == "regular" else checked_counts(known(str(own.counts)), n_rows, own.name)
+            out[one.name] = np.repeat(column, times)
+            continue
+        target = one.target(tables)
+        way = (one.kind, target.index, one.index, one.item)
+        if way not in rows:
+            counts = checked_counts(known(str(own.counts)), n_rows, own.name)
+            there = checked_counts(known(str(target.counts)), column.size, target.name)
+            rows[way] = _rows_seen(one, target, counts, there, known)
+        out[one.name] = at_rows(column, rows[way])
+    return out
+
+
+def _rows_seen(
+    one: ContextInput, target: Table, counts: IntArray, there: IntArray, known: Callable[[str], IntArray]
+) -> IntArray:
+    """The row of the target that each row looks at, or -1."""
+    n_rows = int(counts.sum())
+    if one.kind == "link":
+        place = known(str(one.index))
+    elif one.kind == "nearest":
         place = known(PLACE + str(target.index))
-    elif context.kind == "aligned":
+    elif one.kind == "aligned":
         place = np.arange(n_rows, dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
     else:
-        place = np.full(n_rows, context.item, np.int64)
-    length = np.repeat(there, counts)
-    valid = (place >= 0) & (place < length)
-    seen = np.full(n_rows, MISSING, np.int64)
-    seen[valid] = column[(np.repeat(np.cumsum(there) - there, counts) + place)[valid]]
-    return seen
+        place = np.full(n_rows, one.item, np.int64)
+    # One unsigned comparison covers both ends: negative places wrap to the far one.
+    valid = place.view(np.uint64) < np.repeat(there, counts).view(np.uint64)
+    return np.where(valid, np.repeat(np.cumsum(there) - there, counts) + place, -1)
 
 
 def checked_counts(counts: IntArray, n_rows: int, table: str) -> IntArray:

@@ -13,7 +13,7 @@ from .bounds import restore
 from .coding import plain
 from .coding.learned import LATENTS, LearnedCoder
 from .coding.pages import split_page, split_parts
-from .context import PLACE, checked_counts, context_column
+from .context import PLACE, checked_counts, context_columns
 from .encoding import ToValues, family_of, known_columns, lengths_of_lists
 from .errors import CorruptFile
 from .header import TreeHeader
@@ -270,7 +270,7 @@ class _Cluster:
                 return plain.decode(page, n_rows)
             return self._known(key)
 
-        known |= {name: context_column(one, tables, table.index, n_rows, column) for name, one in context.items()}
+        known |= context_columns(context.values(), tables, table.index, n_rows, column)
         values = self.models.values_of(number)
         if lineage is None or counts is None:
             known |= {name: self._before[name] for name in coder.names if name in self._before}

@@ -15,7 +15,7 @@ from .bounds import Choice, Quantised, quantise
 from .coding import plain
 from .coding.learned import LATENTS, LearnedCoder
 from .coding.pages import join_page, join_parts
-from .context import PLACE, ContextInput, context_column, with_missing
+from .context import PLACE, ContextInput, context_columns, with_missing
 from .errors import HepbalerError, InputError
 from .header import ModelEntry, TreeHeader
 from .latent.encoding import AutoencoderInUse
@@ -290,7 +290,7 @@ class ClusterEncoder:
             return places[int(key.removeprefix(PLACE))] if key.startswith(PLACE) else column(key)
 
         seen |= known_columns(counts, follow)
-        seen |= {name: context_column(one, tables, entry.table, n_rows, known) for name, one in context.items()}
+        seen |= context_columns(context.values(), tables, entry.table, n_rows, known)
         values = value_functions(coder.valued, self._header.choices, entry.context, lineage)
         if lineage is None or counts is None:
             latents = model.latents(seen) if coder.n_latent else None

@@ -27,8 +27,9 @@ from .features.elementary import (
     hyperbolic_sine,
 )
 from .features.hints import clean
-from .features.ranks import MISSING
+from .features.ranks import MISSING, at_rows
 from .fields import fail, typed
+from .loops import kernels
 from .table import Table
 
 __all__ = ("MAX_GENERATIONS", "SIBLING", "Family", "Lineage", "lineage_from_dict", "lineage_to_dict")
@@ -155,35 +156,45 @@ class Family:
         Inputs by name, each of the shape of `rows`; `MISSING` where there is nothing to see.
         """
         mother = self._mother[rows]
-        none = mother < 0
         out = {SIBLING: self.siblings[rows]}
         for key in self._lineage.mother:
-            out[f"@mother/{key}"] = np.where(none, MISSING, known(key)[np.maximum(mother, 0)])
-        if self._lineage.vector:
-            out |= self._remainder(rows)
+            out[f"@mother/{key}"] = at_rows(known(key), mother)
+        if self._momentum is not None and self._rest is not None:
+            left = self._remainder(rows, self._momentum, self._rest)
+            out |= {f"@rest/{key}": part for key, part in zip(self._lineage.vector, left, strict=True)}
         return out
 
     def learn(self, rows: IntArray, known: Callable[[str], IntArray]) -> None:
         """Take note of rows of a generation that are known now; their daughters will ask."""
-        if self._momentum is not None:
-            with np.errstate(over="ignore", invalid="ignore"):
-                pt, eta, phi, mass = (
-                    clean(np.asarray(self._to_values[key](known(key)[rows]), np.float64))
-                    for key in self._lineage.vector
-                )
-                cosine, sine = cosine_and_sine(phi)
-                self._momentum[0, rows] = clean(pt * cosine)
-                self._momentum[1, rows] = clean(pt * sine)
-                self._momentum[2, rows] = clean(pt * hyperbolic_sine(eta))
-                momentum = clean(pt * hyperbolic_cosine(eta))
-                squared = clean(momentum * momentum)
-                self._momentum[3, rows] = np.sqrt(squared + clean(mass * mass))
+        momentum, loops = self._momentum, kernels()
+        if momentum is None:
+            return
+        values = [
+            np.asarray(self._to_values[key](known(key)[rows]), np.float64) for key in self._lineage.vector
+        ]  # pt, eta, phi, mass
+        if loops is not None:
+            loops.learn(
+                rows, rows.size, tuple(np.ascontiguousarray(part) for part in values), momentum, momentum.shape[1]
+            )
+            return
+        with np.errstate(over="ignore", invalid="ignore"):
+            pt, eta, phi, mass = (clean(part) for part in values)
+            cosine, sine = cosine_and_sine(phi)
+            momentum[0, rows] = clean(pt * cosine)
+            momentum[1, rows] = clean(pt * sine)
+            momentum[2, rows] = clean(pt * hyperbolic_sine(eta))
+            size = clean(pt * hyperbolic_cosine(eta))
+            squared = clean(size * size)
+            momentum[3, rows] = np.sqrt(squared + clean(mass * mass))
 
-    def _remainder(self, rows: IntArray) -> dict[str, IntArray]:
-        """Four-vector of the mother less those of her earlier daughters, as pt, eta, phi and mass."""
-        momentum, rest = self._momentum, self._rest
-        if momentum is None or rest is None:
-            return {}
+    def _remainder(self, rows: IntArray, momentum: FloatArray, rest: FloatArray) -> IntArray:
+        """Four-vector of the mother less those of her earlier daughters, as pt, eta, phi and mass, shape ``(4, n)``."""
+        loops = kernels()
+        if loops is not None:
+            out = np.empty((4, rows.size), np.int64)
+            family = (self._mother, self._before, self.siblings)
+            loops.what_is_left(rows, rows.size, family, momentum, rest, momentum.shape[1], out)
+            return out
         mother, before = self._mother[rows], self._before[rows]
         later = before >= 0
         at_first = np.where(mother >= 0, momentum[:, np.maximum(mother, 0)], 0.0)
@@ -198,12 +209,9 @@ class Family:
         eta = np.where(flat, hyperbolic_arc_sine(z / np.where(flat, across, 1.0)), 0.0)
         squared = clean(energy * energy) - clean(across * across)
         squared = squared - clean(z * z)
-        parts = (across, eta, arc_tangent(y, x), np.sqrt(np.maximum(squared, 0.0)))
-        out = {}
-        for key, part in zip(self._lineage.vector, parts, strict=True):
-            scaled = np.clip(np.ldexp(part, _REST_BITS), -_LARGEST_REST, _LARGEST_REST)
-            out[f"@rest/{key}"] = np.where(missing, MISSING, np.floor(scaled).astype(np.int64))
-        return out
+        parts = np.array([across, eta, arc_tangent(y, x), np.sqrt(np.maximum(squared, 0.0))])
+        scaled = np.clip(np.ldexp(parts, _REST_BITS), -_LARGEST_REST, _LARGEST_REST)
+        return np.where(missing, MISSING, np.floor(scaled).astype(np.int64))
 
     def all_inputs(self, known: Callable[[str], IntArray]) -> dict[str, IntArray]:
         """What every row sees where all columns are known, each shape ``(n_rows,)``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,14 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hepbaler import loops
 from hepbaler.bounds.grids import HybridGrid, LogGrid
 from hepbaler.coding.decoder import IntegerLayer, IntegerNet
 from hepbaler.coding.entropy import ColumnCoder
 from hepbaler.coding.tables import LAST_LEVEL, constants, mass_levels
 from hepbaler.errors import CorruptFile
 from hepbaler.features.elementary import cosine_and_sine, hyperbolic_cosine, hyperbolic_sine
-from hepbaler.features.hints import HintScale, clean
-from hepbaler.features.ranks import MISSING, RANK_BITS, RankTable, fit_ranks
+from hepbaler.features.hints import TERM_KINDS, HintScale, LinearHint, Term, clean
+from hepbaler.features.ranks import MISSING, RANK_BITS, RankTable, at_rows, fit_ranks
+from hepbaler.lineage import Family, Lineage
 from hepbaler.loops import kernels
 
 needs_loops = pytest.mark.skipif(kernels() is None, reason="installed without compiled loops")
@@ -27,9 +30,9 @@ needs_loops = pytest.mark.skipif(kernels() is None, reason="installed without co
 def both(compute):
     """What a function gives with either loops."""
     out = []
-    for loops in ("compiled", "numpy"):
+    for chosen in (loops._kernels, None):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("HEPBALER_LOOPS", loops)
+            patch.setattr(loops, "_chosen", chosen)
             out.append(compute())
     return out
 
@@ -39,9 +42,9 @@ def test_where_there_is_a_compiler_there_are_loops() -> None:
     assert kernels() is not None, "install hepbaler anew: `pip install .` compiles them"
 
 
-def test_the_environment_switches_them_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEPBALER_LOOPS", "numpy")
-    assert kernels() is None
+def test_the_environment_switches_them_off() -> None:
+    code = "from hepbaler.loops import kernels; raise SystemExit(kernels() is not None)"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "HEPBALER_LOOPS": "numpy"}, check=True)
 
 
 def tables() -> st.SearchStrategy[RankTable]:
@@ -144,6 +147,75 @@ def test_predicted_values(ranks: RankTable, values: list[float], unit: float) ->
     assert np.array_equal(mine_seen, theirs_seen)
 
 
+_SPANS = {"value": 1, "product": 2, "momentum": 2, "energy": 3, "daughter": 8}
+momenta = st.one_of(st.floats(-10, 10), st.floats(0, 1e4), st.floats(-1e100, 1e100), st.sampled_from([0.0, -0.0]))
+
+
+@needs_loops
+@given(st.data())
+def test_hints(data: st.DataObject) -> None:
+    n_rows, n_columns = data.draw(st.integers(0, 150)), data.draw(st.integers(1, 8))
+    few = data.draw(st.lists(momenta, min_size=1, max_size=40))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    columns = rng.choice(np.array(few), (n_columns, n_rows)) * rng.choice([1.0, 0.5, 3.25], (n_columns, n_rows))
+    columns = clean(columns)
+    kinds = data.draw(st.lists(st.sampled_from(TERM_KINDS), min_size=1, max_size=5))
+    terms = tuple(Term(kind, tuple(rng.integers(0, n_columns, _SPANS[kind]).tolist())) for kind in kinds)
+    weights = tuple(data.draw(st.lists(st.floats(), min_size=len(terms), max_size=len(terms))))
+    hint = LinearHint(terms, weights, data.draw(st.floats()))
+    mine, theirs = both(lambda: hint.predict(columns.__getitem__, n_rows))
+    assert np.array_equal(mine.view(np.int64), theirs.view(np.int64))
+
+
+@needs_loops
+@given(st.lists(st.lists(st.integers(-1, 12), max_size=12), max_size=8), st.integers(0, 2**32 - 1))
+def test_families(places: list[list[int]], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    counts, place = np.array([len(one) for one in places], np.int64), np.array(sum(places, []), np.int64)
+    largest = rng.choice([3, 1000, 2**40])
+    columns = {key: rng.integers(-largest, largest + 1, place.size) for key in ("pt", "eta", "phi", "mass")}
+    lineage = Lineage("mother", ("pt", "phi"), ("pt", "eta", "phi", "mass"))
+    units = {"pt": 0.25, "eta": 1e-3, "phi": 1e-3, "mass": 1e60 if seed % 5 == 0 else 0.5}
+    values = {key: lambda q, unit=unit: q.astype(np.float64) * unit for key, unit in units.items()}
+
+    def seen() -> dict[str, np.ndarray]:
+        return Family(lineage, counts, place, values).all_inputs(columns.__getitem__)
+
+    mine, theirs = both(seen)
+    assert mine.keys() == theirs.keys()
+    for name, array in mine.items():
+        assert np.array_equal(array, theirs[name])
+
+
+@needs_loops
+@given(st.lists(any_integer, max_size=20), st.integers(0, 2**32 - 1), st.integers(0, 300))
+def test_rows_of_other_tables(column: list[int], seed: int, n_rows: int) -> None:
+    rows = np.random.default_rng(seed).integers(-1, len(column), n_rows) if column else np.full(n_rows, -1)
+    mine, theirs = both(lambda: at_rows(np.array(column, np.int64), rows))
+    assert mine.tolist() == theirs.tolist() == [column[row] if row >= 0 else MISSING for row in rows.tolist()]
+
+
+@needs_loops
+@given(st.integers(0, 2**32 - 1), st.integers(1, 255), st.sampled_from([1.0, 30.0, 1e4]), st.integers(1, 16))
+@settings(max_examples=60)
+def test_tables_of_uneven_columns(seed: int, n_bins: int, unevenness: float, uniform: int) -> None:
+    """Where one bin has nearly everything, or the location lies at an end, the largest part lies anywhere."""
+    rng = np.random.default_rng(seed)
+    parts = rng.exponential(size=n_bins + 1) ** (1 + np.log10(unevenness))
+    mass = 1 + np.floor(parts / parts.sum() * (65536 - n_bins - 1)).astype(np.int64)
+    mass[rng.integers(0, n_bins + 1)] += 65536 - int(mass.sum())
+    ranks = RankTable(np.arange(n_bins) * 8, rng.integers(0, 4, n_bins), mass)
+    location = rng.choice([0, 1 << 27, (1 << RANK_BITS) - 1, 12345678], 400) + rng.integers(-(2**20), 2**20, 400)
+    location = np.clip(location, 0, (1 << RANK_BITS) - 1)
+    level = rng.integers(0, LAST_LEVEL + 1, 400)
+    q = rng.integers(-3, n_bins * 8 + 8, 400)
+    coder = ColumnCoder(ranks, uniform)
+    (mine, escaped), (theirs, _) = both(lambda: coder.encode(q, location, level))
+    assert mine == theirs
+    for values, _ in both(lambda: coder.decode(mine, escaped, location, level)):
+        assert np.array_equal(values, q)
+
+
 @needs_loops
 @pytest.mark.parametrize(
     "grid",
@@ -200,6 +272,22 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         loops.encode_symbols(*good, *table, np.full(10, 300), offset)
     with pytest.raises(ValueError, match="no bin"):
         loops.encode_symbols(*good, *table, bins.astype(np.int64), np.full(10, 1 << 40))
+    for row in (-2, 5):
+        with pytest.raises(ValueError, match="not there"):
+            loops.gather(q[:5].copy(), 5, np.full(3, row), 3, q[:3].copy())
+        rest, out = np.zeros((4, 5)), np.empty((4, 1), np.int64)
+        family = (np.full(5, row), np.full(5, -1), np.zeros(5, np.int64))
+        with pytest.raises(ValueError, match="not there"):
+            loops.what_is_left(np.zeros(1, np.int64), 1, family, rest, rest, 5, out)
+        with pytest.raises(ValueError, match="not there"):
+            loops.learn(np.full(1, row), 1, (np.zeros(1),) * 4, rest, 5)
+    for kind in ([-1, 0], [5, 0], [0, 1], [1, 0]):
+        kinds = np.full((1, 9), -1)
+        kinds[0, :2] = kind
+        with pytest.raises(ValueError, match="no known kind"):
+            loops.predict_hint(1, kinds, np.ones(1), 0.0, (np.zeros(3),), 3, np.empty(3))
+    with pytest.raises(ValueError, match="bytes are needed"):
+        loops.predict_hint(0, np.empty((0, 9), np.int64), np.empty(0), 0.0, (np.zeros(2),), 3, np.empty(3))
     with pytest.raises(ValueError, match="multiple of four"):
         loops.run_net((), 1, tuple(np.zeros(n, np.float32) for n in (0, 3, 0, 0, 0, 0)), (q[:1].copy(),) * 3)
 

@@ -10,6 +10,7 @@ written here, so that every IEEE machine computes the same bits (no fused multip
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -75,8 +76,24 @@ class LinearHint:
         """Every slot that a term needs, ascending."""
         return tuple(sorted({slot for term in self.terms for slot in term.slots}))
 
+    @cached_property
+    def _compiled(self) -> tuple[IntArray, FloatArray, tuple[int, ...]]:
+        """Kind and columns of each term as the compiled loops take them, the weights, and the slots of the columns."""
+        slots = self.slots
+        kinds = np.full((len(self.terms), 1 + max(_N_VALUES.values())), -1, np.int64)
+        for row, term in zip(kinds, self.terms, strict=True):
+            row[: 1 + len(term.slots)] = [TERM_KINDS.index(term.kind), *(slots.index(slot) for slot in term.slots)]
+        return kinds, np.array(self.weights, np.float64), slots
+
     def predict(self, values: Callable[[int], FloatArray], n_rows: int) -> FloatArray:
         """The predicted value of each row, shape (n_rows,); `values` gives the column of a slot."""
+        loops = kernels()
+        if loops is not None:
+            kinds, weights, slots = self._compiled
+            columns = tuple(np.ascontiguousarray(values(slot), np.float64) for slot in slots)
+            found = np.empty(n_rows, np.float64)
+            loops.predict_hint(len(self.terms), kinds, weights, self.offset, columns, n_rows, found)
+            return found
         total = np.full(n_rows, self.offset, np.float64)
         # Weights of a damaged model may be anything; what is not finite counts as 0 in the end.
         with np.errstate(over="ignore", invalid="ignore"):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     IntArray = NDArray[np.int64]
     FloatArray = NDArray[np.float32]
 
-__all__ = ("MASS_BITS", "MAX_BINS", "MISSING", "RANK_BITS", "RankTable", "as_input", "fit_ranks")
+__all__ = ("MASS_BITS", "MAX_BINS", "MISSING", "RANK_BITS", "RankTable", "as_input", "at_rows", "fit_ranks")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -49,6 +49,18 @@ _LOOKUP_SPAN = 1 << 18
 def as_input(rank: IntArray) -> FloatArray:
     """A rank (parts of 2^28) as a network sees it: -2048 to 2047, shape (n_rows,)."""
     return ((rank >> (RANK_BITS - 12)) - 2048).astype(np.float32)
+
+
+def at_rows(column: IntArray, rows: IntArray) -> IntArray:
+    """A column at some rows, `MISSING` where the row is -1; shape of `rows`."""
+    loops = kernels()
+    if loops is None:
+        if column.size == 0:
+            return np.full(rows.size, MISSING, np.int64)
+        return np.where(rows < 0, MISSING, column[np.maximum(rows, 0)])
+    seen = np.empty(rows.size, np.int64)
+    loops.gather(np.ascontiguousarray(column), column.size, np.ascontiguousarray(rows), rows.size, seen)
+    return seen
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,9 @@ try:
 except ImportError:  # built without a compiler
     _kernels = None  # type: ignore[assignment, unused-ignore]
 
+# Asked for thousands of times while a file is read.
+_chosen = None if os.environ.get("HEPBALER_LOOPS") == "numpy" else _kernels
+
 __all__ = ("kernels", "n_threads")
 
 
@@ -24,7 +27,7 @@ def __dir__() -> tuple[str, ...]:
 
 def kernels() -> ModuleType | None:
     """The compiled loops, or None."""
-    return None if os.environ.get("HEPBALER_LOOPS") == "numpy" else _kernels
+    return _chosen
 
 
 _MOST_THREADS = 8
