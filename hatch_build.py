@@ -49,12 +49,10 @@ def compile_loops(source: Path, folder: Path, work: Path) -> Path:
     from setuptools.command.build_ext import build_ext
 
     # A product and a sum must not be fused: archives decode to the same bits everywhere.
-    flags = (
-        ["/O2", "/fp:precise"]
-        if sys.platform == "win32"
-        else ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
-    )
-    extension = Extension("_kernels", [str(source)], extra_compile_args=flags, py_limited_api=True)
+    flags, libraries = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"], ["m"]
+    if sys.platform == "win32":
+        flags, libraries = ["/O2", "/fp:precise"], []
+    extension = Extension("_kernels", [str(source)], libraries=libraries, extra_compile_args=flags, py_limited_api=True)
     command = build_ext(Distribution({"name": "hepbaler", "ext_modules": [extension]}))
     command.build_temp, command.build_lib = str(work / "objects"), str(folder)
     command.ensure_finalized()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -171,7 +172,7 @@ def test_hints(data: st.DataObject) -> None:
 @given(st.lists(st.lists(st.integers(-1, 12), max_size=12), max_size=8), st.integers(0, 2**32 - 1))
 def test_families(places: list[list[int]], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    counts, place = np.array([len(one) for one in places], np.int64), np.array(sum(places, []), np.int64)
+    counts, place = np.array([len(one) for one in places], np.int64), np.array(list(itertools.chain(*places)), np.int64)
     largest = rng.choice([3, 1000, 2**40])
     columns = {key: rng.integers(-largest, largest + 1, place.size) for key in ("pt", "eta", "phi", "mass")}
     lineage = Lineage("mother", ("pt", "phi"), ("pt", "eta", "phi", "mass"))

@@ -1,11 +1,16 @@
-/* Compiled loops of the learned coder: the same bits as coding/decoder.py, coding/entropy.py, features/ranks.py,
- * features/hints.py, features/elementary.py and bounds/grids.py, many times faster.
+/* Compiled loops of the learned coder: the same bits as its numpy, many times faster.
  *
  * Nothing here defines the format. Each function does what its namesake in numpy does, number by number, and the tests hold them to
  * it; where this file could not be compiled the coder runs without. All loops run without the GIL, so clusters decode on several
- * cores. Whole numbers only, but for the network, whose sums are exact in float32 in any order (decoder.py says why), and for one
- * quotient, which is guessed in float64 and then corrected, and predicted values, which take float64 as IEEE
+ * cores. Whole numbers only, but for the network, whose sums are exact in float32 in any order (decoder.py says why), for one
+ * quotient, which is guessed in float64 and then corrected, and for predicted values and four-vectors, which take float64 as IEEE
  * has it: the compiler must not fuse a product and a sum (-ffp-contract=off).
+ *
+ *     values.h   <-  tables.h  <-  streams.h        ranks and values; probabilities; the stream of a column
+ *     network.h                                     what a network says of a row
+ *     elementary.h  <-  kinematics.h                functions; hints and families
+ *
+ * This file is what Python sees of them.
  */
 #define Py_LIMITED_API 0x030B0000
 #define PY_SSIZE_T_CLEAN
