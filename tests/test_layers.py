@@ -94,7 +94,7 @@ MAY_IMPORT = {
     "chaining": {"reading", "table"},
     "scanning": {"bounds", "chaining", "layouts", "reading", "table"},
     "preparing": {"bounds", "chaining", "coding", "encoding", "grouping", "reading", "scanning", "table"},
-    "modelfile": {"bounds", "coding", "container", "context", "lineage", "nearest", "table", "training"},
+    "modelfile": {"bounds", "coding", "container", "context", "encoding", "lineage", "nearest", "table", "training"},
     "sight": {"context", "encoding", "features", "lineage", "nearest", "preparing", "table", "training"},
     "linking": {"context", "lineage", "nearest", "preparing", "sight", "table"},
     "learning": {"bounds", "encoding", "linking", "modelfile", "preparing", "scanning", "sight", "table", "training"},

@@ -115,3 +115,39 @@ def test_a_sample_whose_counts_do_not_fit_has_no_links(leptons):
     tables = tables_of(LEPTON, ("Jet_eta", "Jet_pt"))
     links = find_links(prepared_of(tables, sample, {1: counts[1] + 1, 2: counts[2]}), tables)
     assert links.context[1] == ()
+
+
+def test_a_table_does_not_look_further_than_its_reach(leptons):
+    """Two columns of all jets for each lepton: more than a row of leptons may need, or just not."""
+    sample, counts = leptons
+    tables = tables_of(LEPTON, ("Jet_eta", "Jet_pt"))
+    prepared = prepared_of(tables, sample, counts)
+    n_values = 2 * sample["Jet_eta"].size / sample["Lepton_eta"].size
+    assert find_links(prepared, tables, reach=n_values + 0.01).context[1]
+    assert not find_links(prepared, tables, reach=n_values - 0.01).context[1]
+
+
+def test_what_a_table_looks_at_must_not_look_too_far_either(leptons):
+    """Of leptons that see jets that see tracks, the way that tells less is given up, so that leptons stay within their reach."""
+    sample, counts = leptons
+    rng = np.random.default_rng(5)
+    n_tracks = rng.integers(5, 9, N_EVENTS)
+    tracks = rng.integers(0, 4096, int(n_tracks.sum()))
+    event = np.repeat(np.arange(N_EVENTS), counts[2])
+    place = rng.integers(0, 1 << 20, event.size) % n_tracks[event]
+    near = tracks[(np.cumsum(n_tracks) - n_tracks)[event] + place] + rng.integers(-3, 4, event.size)
+    more = sample | {"nTrack": n_tracks, "Track_eta": tracks, "Jet_pt": near, "Jet_trackIdx": place}
+    tables = (
+        Table(0, "Events", -1, "entries", None, 0, ("nLepton", "nJet", "MET", "nTrack")),
+        Table(1, "Lepton", 0, "list", "nLepton", 0, LEPTON),
+        Table(2, "Jet", 0, "list", "nJet", 0, ("Jet_eta", "Jet_pt", "Jet_trackIdx")),
+        Table(3, "Track", 0, "list", "nTrack", 0, ("Track_eta",)),
+    )
+    prepared = prepared_of(tables, more, counts | {3: n_tracks})
+    seen = {
+        reach: [{one.column for one in find_links(prepared, tables, reach).context[i]} for i in (1, 2)]
+        for reach in (8.0, np.inf)
+    }
+    assert seen[np.inf] == [{"Jet_eta"}, {"Track_eta"}]
+    # The link of the jets saves more: there are more of them. With it, leptons would need jets and tracks.
+    assert seen[8.0] == [set(), {"Track_eta"}]

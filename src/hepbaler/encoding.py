@@ -34,6 +34,7 @@ __all__ = (
     "lengths_of_lists",
     "rows_of_tables",
     "to_integers",
+    "used_columns",
     "value_functions",
 )
 
@@ -64,6 +65,20 @@ class ModelInUse:
     coder: LearnedCoder
     latents: Latents
     nearest: tuple[Nearest, ...] = ()
+
+
+def used_columns(
+    coder: LearnedCoder,
+    context: Sequence[ContextInput],
+    lineage: Lineage | None = None,
+    nearest: Sequence[Nearest] = (),
+) -> tuple[str, ...]:
+    """Keys of the columns that a coder codes or sees, and of those from which its context is taken."""
+    own = [key for key in (*coder.names, *coder.inputs) if not key.startswith("@")]
+    behind = [key for one in context for key in (one.index, one.column) if key is not None]
+    rows = lineage.needs() if lineage is not None else ()
+    near = [key for one in nearest for key in (*one.own, *one.other)]
+    return tuple(dict.fromkeys((*own, *behind, *rows, *near)))
 
 
 def rows_of_tables(tables: Sequence[Table], columns: Mapping[str, Array], n_entries: int) -> list[int]:
@@ -191,6 +206,11 @@ class ClusterEncoder:
         self._autoencoded = header.autoencoded()
         self._codecs = codecs
         self._map = map if executor is None else executor.map
+        self._of_models = {
+            key
+            for entry, model in zip(header.models, models, strict=True)
+            for key in used_columns(model.coder, entry.context, entry.lineage, model.nearest)
+        }
         self.exceptions = 0
 
     def encode(self, columns: Mapping[str, Array], n_entries: int) -> tuple[list[bytes], list[int]]:
@@ -213,36 +233,41 @@ class ClusterEncoder:
         self._check(schema, columns, rows)
         elsewhere = schema.same_as.keys() | self._header.constants.keys() | self._autoencoded.keys()
         stored = [c.key for c in schema.columns if c.key not in elsewhere]
-        quantised = dict(zip(stored, self._map(lambda key: self._quantise(key, columns[key]), stored), strict=True))
-        self.exceptions += sum(len(q.positions) for q in quantised.values())
+        of_models = [key for key in stored if key in self._of_models]
+        quantised = dict(
+            zip(of_models, self._map(lambda key: self._quantise(key, columns[key]), of_models), strict=True)
+        )
         integers = {key: q.integers for key, q in quantised.items()}
         learned = {key for entry in self._header.models for key in entry.columns}
-        plainly = [key for key in stored if key not in learned]
+        home, slots = self._header.table_of(), self._header.slots()
+        pages = [b""] * self._header.n_slots
 
-        def by_model(number: int) -> dict[str, bytes]:
+        def put(key: str, q: Quantised, payload: bytes) -> int:
+            if rows[home[key]]:
+                pages[slots[key]] = join_page(q.positions, q.patterns, payload)
+            return len(q.positions)
+
+        def by_model(number: int) -> int:
             entry, model = self._header.models[number], self._models[number]
-            return self._encode_learned(number, entry, model, columns, integers, rows)
+            exceptions = 0
+            for key, payload in self._encode_learned(number, entry, model, columns, integers, rows).items():
+                if key.startswith("@"):
+                    pages[slots[key]] = payload
+                else:
+                    exceptions += put(key, quantised[key], payload)
+            return exceptions
 
-        def by_itself(key: str) -> dict[str, bytes]:
-            return {key: plain.encode(integers[key], self._codecs.get(key, plain.ALL_CODECS))}
+        def by_itself(key: str) -> int:
+            # What no model asks for is taken up and laid down column by column: integers take twice the memory of floats.
+            q = quantised[key] if key in quantised else self._quantise(key, columns[key])
+            return put(key, q, plain.encode(q.integers, self._codecs.get(key, plain.ALL_CODECS)))
 
         # Models first, that no processor waits for the longest of them at the end.
         tasks = [
             *(partial(by_model, i) for i in range(len(self._models))),
-            *(partial(by_itself, key) for key in plainly),
+            *(partial(by_itself, key) for key in stored if key not in learned),
         ]
-        payloads: dict[str, bytes] = {}
-        for made in self._map(_call, tasks):
-            payloads |= made
-        home = self._header.table_of()
-        pages = [b""] * self._header.n_slots
-        for name, slot in self._header.slots().items():
-            if name in quantised and rows[home[name]]:
-                q = quantised[name]
-                pages[slot] = join_page(q.positions, q.patterns, payloads[name])
-            elif name.startswith("@"):
-                pages[slot] = payloads.get(name, b"")
-        slots = self._header.slots()
+        self.exceptions += sum(self._map(_call, tasks))
         for i, (one, autoencoder) in enumerate(zip(self._header.autoencoders, self._autoencoders, strict=True)):
             table = schema.tables[one.table]
             if rows[table.index]:
@@ -357,7 +382,7 @@ def _code(
     return pages
 
 
-def _call(task: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
+def _call(task: Callable[[], int]) -> int:
     return task()
 
 

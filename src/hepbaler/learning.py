@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -14,10 +15,10 @@ from numpy.typing import NDArray
 
 from ._optional import need
 from .bounds import Plan, quantise
-from .encoding import Latents, family_of, known_columns, value_functions
+from .encoding import Latents, family_of, known_columns, used_columns, value_functions
 from .errors import ModelError
 from .linking import Links, find_links
-from .modelfile import TrainedTable, fits, used_columns
+from .modelfile import TrainedTable, fits
 from .preparing import Prepared
 from .scanning import Scan
 from .sight import sample_context, sample_places
@@ -63,18 +64,21 @@ class Preset:
         Hidden units a column, at most.
     least_saving
         Share of its plain bytes that a column must save; what saves less is coded plainly, and read faster.
+    reach
+        Values of other tables that a row may need; a table does not look further, so that a few columns of it are read fast.
     """
 
     work: float
     width: int
     least_saving: float
+    reach: float
 
 
 # The frontier of size and speed that docs/benchmarks.md shows.
 PRESETS = {
-    "fast": Preset(work=0.4, width=8, least_saving=0.12),
-    "default": Preset(work=1.0, width=16, least_saving=0.06),
-    "small": Preset(work=2.5, width=32, least_saving=0.0),
+    "fast": Preset(work=0.4, width=8, least_saving=0.12, reach=8),
+    "default": Preset(work=1.25, width=24, least_saving=0.05, reach=12),
+    "small": Preset(work=2.5, width=32, least_saving=0.0, reach=math.inf),
 }
 
 
@@ -157,7 +161,7 @@ def learn(
 def _learn(
     prepared: Prepared, tables: Sequence[Table], training: Training, workers: int, progress: Callable[[int, int], None]
 ) -> list[tuple[int, TrainedTable]]:
-    links = find_links(prepared, tables)
+    links = find_links(prepared, tables, PRESETS[training.preset].reach)
     settings = _settings(prepared, tables, links, training, workers)
     steps = _Steps(sum(s.steps for s in settings), progress)
     # Finding parents and hints comes first and takes a while.

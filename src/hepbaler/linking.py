@@ -1,10 +1,12 @@
 """Which other tables the rows of a table shall look at, of what `sight.py` finds.
 
-Whatever looks further must not go in circles: of two tables that tell about each other, one is decoded first.
+Whatever looks further must not go in circles: of two tables that tell about each other, one is decoded first. Nor may it look so far
+that a few columns of a small table take most of the file to decode.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +20,8 @@ from .table import Table
 __all__ = ("Links", "find_links")
 
 _MOST_INPUTS = 24
+# A column of fewer bits costs next to nothing to decode.
+_LEAST_BITS = 0.1
 
 
 def __dir__() -> tuple[str, ...]:
@@ -55,7 +59,7 @@ class Links:
         return tuple(dict.fromkeys(own + others))
 
 
-def find_links(prepared: Prepared, tables: Sequence[Table]) -> Links:
+def find_links(prepared: Prepared, tables: Sequence[Table], reach: float = math.inf) -> Links:
     """Choose what each of some tables sees of others.
 
     Parameters
@@ -64,6 +68,8 @@ def find_links(prepared: Prepared, tables: Sequence[Table]) -> Links:
         The tree.
     tables
         Those that are trained.
+    reach
+        So many values of other tables may have to be decoded for a row of one.
     """
     ways: list[Way] = []
     promise: dict[int, float] = {}
@@ -75,7 +81,7 @@ def find_links(prepared: Prepared, tables: Sequence[Table]) -> Links:
         if sight.lineage is not None:
             lineages[table.index] = sight.lineage
             promise[table.index] += sight.lineage_bytes
-    first = _Order({table.index for table in tables}, prepared)
+    first = _Order({table.index for table in tables}, prepared, reach)
     chosen: dict[int, list[Way]] = {}
     nearest: dict[int, dict[int, Nearest]] = {}
     for way in sorted(ways, key=lambda way: (-way.saved_bytes, way.table, way.target)):
@@ -95,29 +101,36 @@ def find_links(prepared: Prepared, tables: Sequence[Table]) -> Links:
 
 
 class _Order:
-    """Which table is decoded before which."""
+    """Which table is decoded before which, and how much that is."""
 
-    def __init__(self, tables: set[int], prepared: Prepared) -> None:
+    def __init__(self, tables: set[int], prepared: Prepared, reach: float) -> None:
         # Counts are needed for whatever a row asks of others, so parents come first.
         self._needs: dict[int, set[int]] = {
             table.index: {table.parent} if table.parent >= 0 else set() for table in prepared.schema.tables
         }
         self._tables = tables
+        self._sees: dict[int, set[int]] = {table: set() for table in self._needs}
+        self._rows, self._reach = prepared.rows, reach
+        self._values = {
+            table.index: prepared.rows[table.index]
+            * sum(prepared.plain_bits.get(key, 0.0) > _LEAST_BITS for key in table.columns)
+            for table in prepared.schema.tables
+        }
 
     def allows(self, table: int, target: int) -> bool:
-        """Whether `table` may need `target` without going in circles."""
-        todo, seen = [target], set()
-        while todo:
-            one = todo.pop()
-            if one == table:
-                return False
-            if one not in seen:
-                seen.add(one)
-                todo.extend(self._needs[one])
-        return True
+        """Whether `table` may look at `target` without going in circles, and without making any table look too far."""
+        if table in {target} | _behind(target, self._needs):
+            return False
+        sees = self._sees | {table: self._sees[table] | {target}}
+        return all(
+            sum(self._values[other] for other in _behind(one, sees)) <= self._reach * self._rows[one]
+            for one in sees
+            if sees[one]
+        )
 
     def add(self, table: int, target: int) -> None:
         self._needs[table].add(target)
+        self._sees[table].add(target)
 
     def order(self) -> tuple[int, ...]:
         """All tables with a model, each behind those that it needs, otherwise as in the tree."""
@@ -132,3 +145,14 @@ class _Order:
         for table in sorted(self._needs):
             visit(table)
         return tuple(table for table in done if table in self._tables)
+
+
+def _behind(table: int, edges: Mapping[int, set[int]]) -> set[int]:
+    """All tables that a table leads to."""
+    todo, seen = list(edges[table]), set()
+    while todo:
+        one = todo.pop()
+        if one not in seen:
+            seen.add(one)
+            todo.extend(edges[one])
+    return seen

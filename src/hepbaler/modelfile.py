@@ -14,12 +14,13 @@ from .coding.learned import LearnedCoder
 from .coding.learned_bytes import coder_from_bytes, coder_to_bytes
 from .container import ContainerReader, ContainerWriter
 from .context import CONTEXT_KINDS, MAX_ITEM, ContextInput
+from .encoding import used_columns
 from .errors import CorruptFile, ModelError
 from .lineage import Lineage
 from .nearest import Nearest
 from .table import TreeSchema
 
-__all__ = ("MODEL_KIND", "TrainedTable", "fits", "load_models", "save_models", "used_columns")
+__all__ = ("MODEL_KIND", "TrainedTable", "fits", "load_models", "save_models")
 
 MODEL_KIND = "model"
 
@@ -74,20 +75,6 @@ class TrainedTable:
     def own_columns(self) -> tuple[str, ...]:
         """Those of its own table."""
         return used_columns(self.coder, (), self.lineage)
-
-
-def used_columns(
-    coder: LearnedCoder,
-    context: Sequence[ContextInput],
-    lineage: Lineage | None = None,
-    nearest: Sequence[Nearest] = (),
-) -> tuple[str, ...]:
-    """Keys of the columns that a coder codes or sees, and of those from which its context is taken."""
-    own = [key for key in (*coder.names, *coder.inputs) if not key.startswith("@")]
-    behind = [key for one in context for key in (one.index, one.column) if key is not None]
-    rows = lineage.needs() if lineage is not None else ()
-    near = [key for one in nearest for key in (*one.own, *one.other)]
-    return tuple(dict.fromkeys((*own, *behind, *rows, *near)))
 
 
 def save_models(

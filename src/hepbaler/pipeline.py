@@ -44,8 +44,9 @@ __all__ = (
 # its settings, and notes.
 View = Callable[[Source, Sequence[SourceTree]], tuple[list[SourceTree], Mapping[str, Any], list[str]]]
 
-# One cluster as plain arrays: large enough for the coders, small enough to read for a look at a few entries.
-CLUSTER_BYTES = 32_000_000
+# One cluster as plain arrays: large enough for the coders, small enough to read for a look at a few entries, and to be held several
+# times over.
+CLUSTER_BYTES = 24_000_000
 
 
 def __dir__() -> tuple[str, ...]:

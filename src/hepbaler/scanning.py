@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from .chaining import ChainedTree
     from .reading import SourceTree
 
-__all__ = ("SAMPLE_BYTES", "Scan", "read_columns", "scan")
+__all__ = ("FEW_BYTES", "SAMPLE_BYTES", "Scan", "read_columns", "scan")
 
 Array = NDArray[Any]
 
 # Enough rows for a model and for its column tables; a few hundred MB of memory while training.
 SAMPLE_BYTES = 48_000_000
+# Enough to choose how columns are coded, where nothing is trained.
+FEW_BYTES = 16_000_000
 
 
 def __dir__() -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from .modelfile import TrainedTable
 from .preparing import Prepared, prepare
 from .reading import SourceTree
 from .reports import AutoencoderReport, TableReport
-from .scanning import Scan, read_columns, scan
+from .scanning import FEW_BYTES, SAMPLE_BYTES, Scan, read_columns, scan
 
 __all__ = ("Progress", "Totals", "TreeJob")
 
@@ -75,6 +75,7 @@ class TreeJob:
                 tree,
                 clusters,
                 seed=self.training.seed,
+                sample_bytes=SAMPLE_BYTES if self._trains else FEW_BYTES,
                 progress=lambda done: self.tell("scan", done, tree.num_entries),
             )
         give_back()
@@ -142,6 +143,11 @@ class TreeJob:
         if not tree.branches:
             total.notes.append(f"tree {tree.path!r} has no branches that are carried")
         return header
+
+    @property
+    def _trains(self) -> bool:
+        """Whether a model of this tree may be trained."""
+        return self.latent is not None or (self.use_model and (self.fall_back or not self.given))
 
     def _models(
         self, found: Scan, notes: list[str]

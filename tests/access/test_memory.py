@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ import pytest
 import uproot
 
 import hepbaler
-from hepbaler.scanning import scan
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +39,7 @@ def compressed(source: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hepbaler.pipeline.CLUSTER_BYTES", CLUSTER)
         # of the same size for both files
-        patch.setattr("hepbaler.treejob.scan", partial(scan, sample_bytes=CLUSTER))
+        patch.setattr("hepbaler.treejob.FEW_BYTES", CLUSTER)
         hepbaler.compress(source, target, use_model=False, force=True, jobs=1)
     return target
 
