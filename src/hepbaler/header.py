@@ -15,10 +15,10 @@ from .bounds import Choice
 from .context import ContextInput, context_from_list, context_to_list
 from .fields import count_of, fail, field_of, index_of, pair_of, typed
 from .latent.entry import AutoencoderEntry, ColumnError, autoencoders_from_list, page_name
-from .layouts.document import layout_from_dict, layout_to_dict
+from .layouts.branches import branches_from_dict, branches_to_dict
 from .lineage import Lineage, lineage_from_dict, lineage_to_dict
 from .nearest import place_name
-from .table import Branch, Column, Table, TreeSchema
+from .table import Column, Table, TreeSchema
 
 __all__ = ("ModelEntry", "TreeHeader")
 
@@ -135,7 +135,7 @@ class TreeHeader:
             "title": schema.title,
             "kind": schema.kind,
             "num_entries": schema.num_entries,
-            "branches": [_branch_to_dict(branch) for branch in schema.branches],
+            **branches_to_dict(schema.branches),
             "tables": [_table_to_dict(table, number) for table in schema.tables],
             "same_as": [[number[key], number[other]] for key, other in schema.same_as.items()],
             "borders": list(self.borders),
@@ -158,7 +158,7 @@ class TreeHeader:
         from .layouts import columns_of
 
         tree = typed(data, dict, "tree")
-        branches = tuple(_branch_from_dict(item) for item in field_of(tree, "branches", list))
+        branches = branches_from_dict(tree)
         columns = tuple(column for branch in branches for column in columns_of(branch))
         keys = [column.key for column in columns]
         if len(set(keys)) != len(keys):
@@ -210,28 +210,6 @@ class TreeHeader:
             same_as=same_as,
         )
         return cls(schema, borders, rows, choices, constants, models, autoencoders)
-
-
-def _branch_to_dict(branch: Branch) -> dict[str, Any]:
-    out = {
-        "name": branch.name,
-        "type": branch.typename,
-        "title": branch.title,
-        "layout": layout_to_dict(branch.layout),
-    }
-    return out | ({"count_branch": branch.count_branch} if branch.count_branch else {})
-
-
-def _branch_from_dict(data: object) -> Branch:
-    node = typed(data, dict, "branch")
-    counter = node.get("count_branch")
-    return Branch(
-        field_of(node, "name", str),
-        field_of(node, "type", str),
-        field_of(node, "title", str),
-        layout_from_dict(node.get("layout")),
-        counter if isinstance(counter, str) else None,
-    )
 
 
 def _table_to_dict(table: Table, number: Mapping[str, int]) -> dict[str, Any]:

@@ -259,7 +259,7 @@ class _Merged:
         """Write what the pages mean, and give the file its name."""
         common, writer, assembly = self._common, self._writer, self._assembly
         objects = [info for path, info in common.object_infos.items() if path not in common.objects.unmergeable]
-        if objects:
+        if common.objects.holds_something:
             writer.add_section("objects", encode_bytes(common.objects.finish()))
         notes = (*common.notes, *common.objects.notes)
         left_out = (*common.left_out, *left_out)

@@ -185,7 +185,7 @@ def compress(
                     tree, number, plan, latent, mine, use_model, given, fall_back, executor, clock, tell, CLUSTER_BYTES
                 )
                 headers.append(job.run(writer, total))
-            if opened.objects:
+            if objects:
                 writer.add_section("objects", encode_bytes(objects))
             meta = {
                 "kind": ARCHIVE_KIND,

@@ -40,7 +40,7 @@ __all__ = (
 # A reader that does not know this word would take the first segment of a tree for the whole.
 SEGMENTS_FEATURE = "segments/1"
 # What a segment takes from the first one of its tree unless it says otherwise.
-_SHARED = ("path", "cycle", "title", "kind", "branches")
+_SHARED = ("path", "cycle", "title", "kind", "branches", "groups")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -74,7 +74,8 @@ def segment_to_dict(header: TreeHeader, first: Mapping[str, Any], continues: int
         The first segment as plain data, and its number in the container.
     """
     own = header.to_dict()
-    shared = [key for key in _SHARED if key != "branches" or own[key] == first[key]]
+    same = all(own.get(key) == first.get(key) for key in ("branches", "groups"))
+    shared = [key for key in _SHARED if key not in ("branches", "groups") or same]
     return {"continues": continues} | {key: value for key, value in own.items() if key not in shared}
 
 
@@ -95,7 +96,8 @@ def segments_from_list(data: Sequence[object]) -> list[list[Segment]]:
         if first not in trees:
             fail(f"tree {number} continues a segment")
         begun = typed(data[first], dict, "tree")
-        header = TreeHeader.from_dict({key: begun.get(key) for key in _SHARED} | node)
+        shared = {key: begun[key] for key in _SHARED if key in begun and (key != "groups" or "branches" not in node)}
+        header = TreeHeader.from_dict(shared | node)
         different = first_difference(trees[first][0].header.schema.branches, header.schema.branches)
         if different is not None:
             fail(f"a segment of tree {header.schema.path!r} is another tree: {different}")

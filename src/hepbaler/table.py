@@ -13,6 +13,8 @@ from typing import Any, Literal
 __all__ = (
     "Branch",
     "Column",
+    "Element",
+    "Group",
     "Layout",
     "ListLayout",
     "OptionLayout",
@@ -103,6 +105,51 @@ Role = Literal["values", "counts", "mask", "tags", "text"]
 
 
 @dataclass(frozen=True)
+class Element:
+    """What a TTree says of the class behind a branch (a ``TBranchElement``), by the names of ROOT.
+
+    It decides how ROOT and uproot take the branch's bytes apart, and is needed to put such bytes together again.
+
+    Attributes
+    ----------
+    class_name, parent_name, clones_name
+        ``fClassName``: the class, or that which has the branch as a member; ``fParentName``; ``fClonesName``.
+    checksum, class_version
+        Of the class.
+    id, type, streamer_type
+        ``fID``: which member it is; ``fType``: whether it holds an object or those of a split list; ``fStreamerType``.
+    """
+
+    class_name: str
+    parent_name: str = ""
+    clones_name: str = ""
+    checksum: int = 0
+    class_version: int = 0
+    id: int = -1
+    type: int = 0
+    streamer_type: int = -1
+
+
+@dataclass(frozen=True)
+class Group:
+    """A branch that holds other branches: a split object or a split list of objects.
+
+    Attributes
+    ----------
+    name
+        Full path, as that of a `Branch`. Where the group has values of its own (the lengths of a ``TClonesArray``),
+        there is a branch of this name too.
+    parent
+        The group that holds it.
+    """
+
+    name: str
+    title: str
+    element: Element | None = None
+    parent: Group | None = None
+
+
+@dataclass(frozen=True)
 class Branch:
     """A branch (TTree) or top-level field (RNTuple) as the reader meets it.
 
@@ -114,6 +161,10 @@ class Branch:
         C++ type as uproot names it (``float[]``, ``std::vector<float>``).
     count_branch
         Name of the branch that holds the counts of this one, where the ROOT file says so.
+    element
+        What the ROOT file says of its class, if it has one. Branches of the same name, type and layout are equal whatever it is.
+    group
+        The branch that it is in.
     """
 
     name: str
@@ -121,6 +172,8 @@ class Branch:
     title: str
     layout: Layout
     count_branch: str | None = None
+    element: Element | None = field(default=None, compare=False)
+    group: Group | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

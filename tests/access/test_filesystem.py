@@ -67,7 +67,12 @@ def assert_same_bits(one: np.ndarray, other: np.ndarray) -> None:
     assert len(one) == len(other)
     if one.dtype == object:
         for a, b in zip(one, other, strict=True):
-            assert a == b if isinstance(a, str) else (a.dtype == b.dtype and a.tobytes() == b.tobytes())
+            if isinstance(a, np.ndarray):
+                assert a.dtype == b.dtype
+                assert a.tobytes() == b.tobytes()
+            else:
+                assert type(a) is type(b)
+                assert str(a) == str(b)
     else:
         assert one.dtype == other.dtype
         assert one.tobytes() == other.tobytes()

@@ -19,7 +19,7 @@ def counters(target) -> dict[str, str]:
 
 def test_each_list_without_a_counter_gets_its_own(branch, write) -> None:
     arrays = {"pt": JETS, "npt": COUNTS, "eta": JETS}
-    target, report = write([branch(name, array, "std::vector<double>") for name, array in arrays.items()], arrays)
+    target, report = write([branch(name, array, "double[]") for name, array in arrays.items()], arrays)
     # the source's own npt is a branch of its own, whatever it holds
     assert counters(target) == {"pt": "npt_counts", "eta": "neta"}
     assert [(one.branch, one.restored) for one in report.differences if one.kind == "added"] == [

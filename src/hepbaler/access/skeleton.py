@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from hepbaler.archive import Archive
 from hepbaler.header import TreeHeader
 from hepbaler.restoring.baskets import text_bytes
+from hepbaler.restoring.bytestreams import Stream, stream_bytes
 from hepbaler.restoring.plan import TreePlan, plan_tree
+from hepbaler.restoring.settling import settle_objects
 from hepbaler.restoring.skeleton import AnnouncedTree, Skeleton, build_skeleton
 from hepbaler.table import Layout, ListLayout, OptionLayout, RecordLayout, RegularLayout, Values
 from hepbaler.tree import Tree
@@ -44,27 +47,44 @@ def skeleton_of(archive: Archive) -> Skeleton:
     FormatError
         If the archive is damaged.
     """
-    trees = [announced_tree(tree) for tree in archive.trees.values()]
-    return build_skeleton(trees, archive.objects_file(), uuid.UUID(bytes=archive.reader.fingerprint))
+    stored = archive.objects_file()
+    trees = [announced_tree(tree, stored) for tree in archive.trees.values()]
+    return build_skeleton(trees, stored, uuid.UUID(bytes=archive.reader.fingerprint))
 
 
-def announced_tree(tree: Tree) -> AnnouncedTree:
-    """A tree as `build_skeleton` wants it: one basket a cluster."""
+def announced_tree(tree: Tree, mini_root: bytes | None) -> AnnouncedTree:
+    """A tree as `build_skeleton` wants it: one basket a cluster.
+
+    Parameters
+    ----------
+    tree
+        Of the archive.
+    mini_root
+        The archive's ROOT file with other objects, which describes classes too.
+    """
     header = tree.header
-    plan = proven_plan(header)
-    layouts = {branch.name: branch.layout for branch in header.schema.branches}
-    elements = {leaf.name: _elements(tree, leaf, layouts[leaf.branch]) for leaf in plan.leaves}
-    return AnnouncedTree(tree.object_path, tree.title, plan, header.borders, elements)
+    schema = header.schema
+    settled = settle_objects(schema.branches, schema.same_as, mini_root)
+    plan = proven_plan(header, settled.objects)
+    layouts = {branch.name: branch.layout for branch in schema.branches}
+    home = header.table_of()
+    elements = {
+        leaf.name: _object_bytes(tree, settled.streams[leaf.branch], layouts[leaf.branch], home)
+        if leaf.streamed
+        else _elements(tree, leaf, layouts[leaf.branch], home)
+        for leaf in plan.leaves
+    }
+    return AnnouncedTree(tree.object_path, tree.title, plan, header.borders, elements, settled.streams)
 
 
-def proven_plan(header: TreeHeader) -> TreePlan:
+def proven_plan(header: TreeHeader, objects: Mapping[str, str]) -> TreePlan:
     """Leaves and counters as `decompress` finds them, without a look at the values.
 
     `decompress` believes what the source says of counters until values contradict. Here the header decides: columns
     that held the same values everywhere were written as one, and others do not.
     """
     schema = header.schema
-    plan = plan_tree(schema.branches, schema.same_as)
+    plan = plan_tree(schema.branches, schema.same_as, objects=objects)
     while header.n_clusters:
         strangers = frozenset(
             leaf.branch for group in plan.groups for leaf in group.leaves if not _is_counted_by(header, leaf, group)
@@ -96,10 +116,9 @@ def _is_counted_by(header: TreeHeader, leaf: Leaf, group: ListGroup) -> bool:
     return one == other or (one in constants and constants[one] == constants.get(other))
 
 
-def _elements(tree: Tree, leaf: Leaf, layout: Layout) -> NDArray[np.int64]:
+def _elements(tree: Tree, leaf: Leaf, layout: Layout, home: Mapping[str, int]) -> NDArray[np.int64]:
     """Numbers, or bytes of text with their lengths, of a leaf in each cluster."""
     header = tree.header
-    home = header.table_of()
     key, counts = _value_column(layout, leaf.steps)
     rows = np.array(header.rows[home[key]], np.int64)
     if not leaf.text or counts is None:
@@ -111,6 +130,29 @@ def _elements(tree: Tree, leaf: Leaf, layout: Layout) -> NDArray[np.int64]:
         )
         rows[cluster] = text_bytes(lengths) + (n_chars if n_chars < _LONG_TEXT else 0)
     return rows
+
+
+def _object_bytes(tree: Tree, stream: Stream, layout: Layout, home: Mapping[str, int]) -> NDArray[np.int64]:
+    """Bytes of the objects of a branch in each cluster."""
+    header = tree.header
+
+    def n_rows(cluster: int, key: str) -> int:
+        return header.rows[home[key]][cluster]
+
+    def of_text(cluster: int, counts: str, letters: str) -> int:
+        n_letters = n_rows(cluster, letters)
+        if n_letters < _LONG_TEXT:
+            return n_letters + n_rows(cluster, counts)
+        return text_bytes(tree.decoder.columns([cluster], [counts])[0][counts])
+
+    entries = np.diff(header.borders).tolist()
+    return np.array(
+        [
+            stream_bytes(stream, layout, n, partial(n_rows, cluster), partial(of_text, cluster))
+            for cluster, n in enumerate(entries)
+        ],
+        np.int64,
+    )
 
 
 def _no_lengths(n_strings: int) -> NDArray[Any]:

@@ -155,5 +155,5 @@ class _TreeSource:
         import awkward as ak
 
         if branch.leaf is None or part is None:
-            return ak.contents.NumpyArray(columns[keys[0]].astype(np.int32))
+            return ak.contents.NumpyArray(columns[keys[0]].astype(branch.form.dtype))
         return leaf_values(unflatten(part.layout, columns, n), branch.leaf)

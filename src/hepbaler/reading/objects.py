@@ -59,7 +59,9 @@ def key_at(root: Any, path: str, cycle: int | None = None) -> Any:
     return directory_at(root, parent).key(name if cycle is None else f"{name};{cycle}")
 
 
-def copy_objects(directory: Any, objects: Sequence[ObjectInfo]) -> tuple[bytes, tuple[Left, ...]]:
+def copy_objects(
+    directory: Any, objects: Sequence[ObjectInfo], streamers: Sequence[Any] = ()
+) -> tuple[bytes, tuple[Left, ...]]:
     """Copy objects into a small ROOT file in memory, byte for byte where that keeps them whole.
 
     Objects with references inside count bytes from the start of their key, so a copy is only good under a key of the same
@@ -71,6 +73,8 @@ def copy_objects(directory: Any, objects: Sequence[ObjectInfo]) -> tuple[bytes, 
         The file's root directory (``uproot.ReadOnlyDirectory``).
     objects
         What to copy; directories are made, empty ones too.
+    streamers
+        What the copy has to describe besides the classes of the objects.
 
     Returns
     -------
@@ -91,12 +95,14 @@ def copy_objects(directory: Any, objects: Sequence[ObjectInfo]) -> tuple[bytes, 
                 done = attempt(lambda info=info: _copy(directory, made, info))  # type: ignore[misc]
                 if isinstance(done, Exception):
                     left[info.path] = Left(info.path, info.classname, reason_of(done))
+        if streamers:
+            target.file.update_streamers(list(streamers))
     content = sink.getvalue()
     wrong = _compare(directory, content, [info for info in objects if info.path not in left])
     if wrong:
         # a second try without those that did not arrive as they were
         left |= {bad.name: bad for bad in wrong}
-        content, again = copy_objects(directory, [info for info in objects if info.path not in left])
+        content, again = copy_objects(directory, [info for info in objects if info.path not in left], streamers)
         left |= {bad.name: bad for bad in again}
     return content, tuple(left[info.path] for info in objects if info.path in left)
 

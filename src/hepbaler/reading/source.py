@@ -12,6 +12,7 @@ from typing import Any, Self
 import uproot
 
 from hepbaler.errors import InputError
+from hepbaler.reading.elements import needed_streamers
 from hepbaler.reading.failures import attempt, nearest, reading_errors, reason_of
 from hepbaler.reading.guards import bound_lengths
 from hepbaler.reading.inputs import check_head, is_remote, split_input
@@ -19,6 +20,7 @@ from hepbaler.reading.ntuple import open_ntuple
 from hepbaler.reading.objects import DIRECTORIES, Left, ObjectInfo, copy_objects, key_at
 from hepbaler.reading.tree import SourceTree, Unreadable, matching
 from hepbaler.reading.ttree import open_ttree
+from hepbaler.table import Branch
 
 __all__ = ("Source", "open_source")
 
@@ -121,16 +123,21 @@ class Source:
         return self._opened[1]
 
     def copy_objects(self) -> tuple[bytes, tuple[Left, ...]]:
-        """Copy all `objects` into a small ROOT file.
+        """Copy all `objects` into a small ROOT file, with the streamers of the classes that branches are of.
 
         Returns
         -------
         content, left
-            The file's bytes, and what cannot be carried: objects that could not be copied, and trees that cannot be opened.
+            The file's bytes, none where there is nothing to copy; and what cannot be carried: objects that could not be
+            copied, and trees that cannot be opened.
         """
+        trees = tuple(Left(tree.name, tree.typename, tree.reason) for tree in self.unreadable)
+        branches = [branch for tree in self.trees for branch in tree.branches]
         with reading_errors(f"the objects of {self.path} cannot be copied"):
-            content, left = copy_objects(self._directory, self.objects)
-        trees = (Left(tree.name, tree.typename, tree.reason) for tree in self.unreadable)
+            streamers = needed_streamers(branches, _streamers(self._directory, branches))
+            if not self.objects and not streamers:
+                return b"", trees
+            content, left = copy_objects(self._directory, self.objects, streamers)
         return content, (*trees, *left)
 
     def select(self, keep: Sequence[str] = (), drop: Sequence[str] = ()) -> tuple[SourceTree, ...]:
@@ -196,6 +203,14 @@ def open_source(path: str | os.PathLike[str]) -> Source:
         executor.shutdown()
         raise opened
     return opened
+
+
+def _streamers(directory: Any, branches: Sequence[Branch]) -> Any:
+    """Streamers of the file, which are not looked at where no branch is of a class; a file may have none, or odd ones."""
+    if all(branch.element is None and branch.group is None for branch in branches):
+        return {}
+    streamers = attempt(lambda: directory.file.streamers)
+    return {} if isinstance(streamers, Exception) else streamers
 
 
 def _look_around(directory: Any, file: str, wanted: str | None, size: int, executor: Any) -> Source:

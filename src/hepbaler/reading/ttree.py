@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import awkward as ak
 import uproot
 
+from hepbaler.reading.elements import counting_group, element_of, groups_of
 from hepbaler.reading.failures import attempt, reading_errors, reason_of
 from hepbaler.reading.tree import SourceTree, Unreadable, branches_of
+from hepbaler.table import Branch, Group
 
 __all__ = ("TTreeReader", "open_ttree")
 
@@ -141,6 +143,8 @@ def open_ttree(tree: Any, path: str, cycle: int, file: str, executor: Any) -> So
     for name, array in arrays.items():
         reader.measured_bytes[name] = array.nbytes / max(len(array), 1)
     order = {name: index for index, (name, _) in enumerate(found)}
+    inside = groups_of(found)
+    branches = [_with_class(branch, members[branch.name], inside[branch.name]) for branch in branches]
     return SourceTree(
         path=path,
         cycle=cycle,
@@ -152,6 +156,12 @@ def open_ttree(tree: Any, path: str, cycle: int, file: str, executor: Any) -> So
         file=file,
         reader=reader,
     )
+
+
+def _with_class(branch: Branch, member: Any, group: Group | None) -> Branch:
+    element = element_of(member)
+    counter = counting_group(element, group) or branch.count_branch
+    return replace(branch, count_branch=counter, element=element, group=group)
 
 
 def _refusal(branch: Any, num_entries: int, *, is_known: bool) -> str | None:

@@ -53,6 +53,11 @@ class ObjectSum:
         self._home: dict[str, tuple[int, str]] = {}
         self._sums: dict[str, Any] = {}
 
+    @property
+    def holds_something(self) -> bool:
+        """Whether any file was added: one without objects may have streamers."""
+        return bool(self._files)
+
     def add(self, name: str, mini_root: bytes) -> None:
         """Add the objects of one file.
 
@@ -75,7 +80,7 @@ class ObjectSum:
                 self._home[path] = len(self._files), found[path]
             for path in found.keys() - set(fresh):
                 self._join(name, path, found[path], file)
-        if fresh:
+        if fresh or not self._files:
             self._files.append(mini_root)
 
     def finish(self) -> bytes:

@@ -36,13 +36,16 @@ def leaf_values(array: ak.Array, leaf: Leaf) -> Any:
     Returns
     -------
     ak.contents.Content
-        Only ``NumpyArray``, ``RegularArray`` and ``ListOffsetArray`` (offsets from zero, content cut to the last one).
+        Only ``NumpyArray``, ``RegularArray`` and ``ListOffsetArray`` (offsets from zero, content cut to the last one);
+        of a leaf that is `streamed`, what its branch is.
 
     Raises
     ------
     OutputError
         If the array is not as the leaf's branch says.
     """
+    if leaf.streamed:
+        return unwrapped(array.layout)
     try:
         return _follow(unwrapped(array.layout), leaf.steps, np.dtype(leaf.dtype))
     except (TypeError, ValueError) as error:
@@ -78,6 +81,8 @@ def elements(content: Any) -> NDArray[Any]:
 def slice_rows(content: Any, start: int, stop: int) -> Any:
     """Rows ``start:stop`` of what `leaf_values` gave, in the same form."""
     part = content[start:stop]
+    if isinstance(part, ak.contents.RecordArray) or _holds_records(part):
+        return ak.to_packed(part, highlevel=False)
     if isinstance(part, ak.contents.ListOffsetArray):
         part = part.to_ListOffsetArray64(True)
         return part.copy(content=part.content[: part.offsets[-1]])
@@ -103,6 +108,12 @@ def spread(content: Any, valid: NDArray[np.bool_]) -> Any:
     offsets = np.zeros(len(valid) + 1, np.int64)
     offsets[1:][valid] = counts_of(content)
     return content.copy(offsets=ak.index.Index64(np.cumsum(offsets)))
+
+
+def _holds_records(content: Any) -> bool:
+    while content.is_list or content.is_regular:
+        content = content.content
+    return bool(content.is_record)
 
 
 def _follow(content: Any, steps: Sequence[Step], dtype: np.dtype[Any]) -> Any:

@@ -11,10 +11,13 @@ import numpy as np
 
 from hepbaler.errors import CorruptFile
 from hepbaler.restoring.arrays import elements
+from hepbaler.restoring.bytestreams import pack_rows
 from hepbaler.restoring.streaming import pack_string
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from hepbaler.restoring.bytestreams import Stream
 
 __all__ = ("NO_TIME", "BasketForm", "text_bytes")
 
@@ -46,9 +49,11 @@ class BasketForm:
     shape
         Of a C array, outermost first.
     lists
-        Whether the baskets hold lists.
+        Whether the baskets tell where each entry starts, because lists or objects are not all of one size.
     text
         Whether they hold strings.
+    stream
+        How objects are written, if they hold such.
     """
 
     branch: str
@@ -57,6 +62,7 @@ class BasketForm:
     shape: tuple[int, ...] = ()
     lists: bool = False
     text: bool = False
+    stream: Stream | None = None
 
     @property
     def key_bytes(self) -> int:
@@ -72,9 +78,10 @@ class BasketForm:
         n_entries
             Its entries.
         n_elements
-            Numbers in it, those of lists and C arrays one by one; for strings the bytes that `text_bytes` gives.
+            Numbers in it, those of lists and C arrays one by one; for strings the bytes that `text_bytes` gives, for
+            objects those that `hepbaler.restoring.bytestreams.stream_bytes` gives.
         """
-        values = n_elements * (1 if self.text else np.dtype(self.dtype).itemsize)
+        values = n_elements * (1 if self.text or self.stream is not None else np.dtype(self.dtype).itemsize)
         # lists and strings: where each entry starts, and how many such numbers there are
         return self.key_bytes + values + (4 * (n_entries + 2) if self.lists or self.text else 0)
 
@@ -98,7 +105,10 @@ class BasketForm:
             If the values are more or fewer than announced.
         """
         key_bytes = self.key_bytes
-        data, starts = self._text(content) if self.text else self._numbers(content)
+        if self.stream is not None:
+            data, starts = self._objects(content, self.stream)
+        else:
+            data, starts = self._text(content) if self.text else self._numbers(content)
         n_entries = len(content)
         last = key_bytes + len(data)
         if starts is None:
@@ -125,6 +135,10 @@ class BasketForm:
             return data, None
         itemsize = np.dtype(self.dtype).itemsize * int(np.prod(self.shape, dtype=np.int64))
         return data, np.asarray(content.offsets, np.int64) * itemsize
+
+    def _objects(self, content: Any, stream: Stream) -> tuple[bytes, NDArray[np.int64] | None]:
+        data, starts = pack_rows(stream, content)
+        return data, starts if self.lists else None
 
     def _text(self, content: Any) -> tuple[bytes, NDArray[np.int64]]:
         chars = elements(content).tobytes()

@@ -44,6 +44,12 @@ class ListGroup:
     leaves: tuple[Leaf, ...]
     source: Branch | None = None
 
+    @property
+    def dtype(self) -> str:
+        """Of the counter."""
+        layout = None if self.source is None else self.source.layout
+        return layout.dtype if isinstance(layout, Values) else "int32"
+
 
 def group_lists(
     branches: Sequence[Branch],
@@ -78,7 +84,7 @@ def group_lists(
     by_name = {branch.name: branch for branch in branches}
     members: dict[tuple[str, str], list[Leaf]] = {}
     for leaf in leaves:
-        if leaf.counts is not None:
+        if leaf.counts is not None and not (leaf.streamed and leaf.branch in distrusted):
             members.setdefault(_group_of(leaf, by_name, scalars, same_as, distrusted), []).append(leaf)
     taken = {leaf.name for leaf in leaves}
     groups: list[ListGroup] = []
@@ -87,7 +93,7 @@ def group_lists(
         source = by_name.get(key) if origin == "branch" else None
         if _is_counter_like(source):
             counter = next(leaf.name for leaf in leaves if leaf.branch == source.name)
-        elif origin == "branch" and key not in taken:
+        elif origin == "branch" and key not in taken and ("/" not in key or _is_in(group[0], key)):
             counter = key
         else:
             counter = _free_counter(group, taken)
@@ -95,6 +101,14 @@ def group_lists(
         groups.append(ListGroup(counter, tuple(group), source if _is_counter_like(source) else None))
         differences += _differences(groups[-1], by_name, distrusted)
     return tuple(groups), tuple(differences)
+
+
+def _is_in(leaf: Leaf, name: str) -> bool:
+    """Whether a leaf is in the group of this name, however deep."""
+    group = leaf.group
+    while group is not None and group.name != name:
+        group = group.parent
+    return group is not None
 
 
 def _claimed(branch: Branch, by_name: Mapping[str, Branch]) -> str | None:
@@ -151,7 +165,7 @@ def _is_named_after(counter: str, name: str) -> bool:
 def _free_counter(group: Sequence[Leaf], taken: Collection[str]) -> str:
     names = [leaf.name for leaf in group]
     base = names[0]
-    if len({leaf.branch for leaf in group}) == 1:
+    if len({leaf.branch for leaf in group}) == 1 and not group[0].streamed:
         # members of the elements of one list: the list's own name is what comes before theirs
         steps = group[0].steps
         inside = steps[steps.index(("list",)) :]
@@ -160,6 +174,7 @@ def _free_counter(group: Sequence[Leaf], taken: Collection[str]) -> str:
         same = next((i for i, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), len(base))
         end = max(base.rfind("_", 0, same), base.rfind(".", 0, same))
         base = base[: max(end, 0)].rstrip("_.") or base
+    base = base.replace("/", ".")
     return next(name for name in _candidates(base) if name not in taken)
 
 
@@ -173,9 +188,6 @@ def _candidates(base: str) -> Iterator[str]:
 
 
 def _differences(group: ListGroup, by_name: Mapping[str, Branch], distrusted: Collection[str]) -> Iterator[Difference]:
-    if group.source is not None and group.source.typename != "int32_t":
-        reason = "uproot writes counters as int32_t"
-        yield Difference(group.source.name, "type", group.source.typename, "int32_t", reason)
     if group.source is not None:
         return
     for name in dict.fromkeys(leaf.branch for leaf in group.leaves):

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from hepbaler.restoring.report import Difference
-from hepbaler.table import ListLayout, OptionLayout, RecordLayout, RegularLayout, UnionLayout, Values
+from hepbaler.table import Element, ListLayout, OptionLayout, RecordLayout, RegularLayout, UnionLayout, Values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from hepbaler.table import Branch, Layout
+    from hepbaler.table import Branch, Group, Layout
 
-__all__ = ("Leaf", "Step", "cpp_name", "leaves_of")
+__all__ = ("Leaf", "Step", "cpp_name", "is_leaf_list", "is_object", "leaves_of")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -31,6 +31,23 @@ Step = tuple[Literal["list", "option", "mask", "text"]] | tuple[Literal["regular
 
 _CPP = {"bool": "bool", "float32": "float", "float64": "double"}
 _SIZES = re.compile(r"\[[^\]]*\]")
+# Types of branches that are no objects, as uproot names them.
+_PLAIN = re.compile(r"(bool|float|double|u?int\d+_t|Double32_t|Float16_t|char\*)(\[[^\]]*\])*")
+# A type of RNTuples alone, of which a TTree would have a list with a counter.
+_FLAT = re.compile(r"ROOT::VecOps::RVec<[^<>]*>$")
+_CPP_INTEGERS = {
+    "int8_t": "signed char",
+    "uint8_t": "unsigned char",
+    "int16_t": "short",
+    "uint16_t": "unsigned short",
+    "int32_t": "int",
+    "uint32_t": "unsigned int",
+    "int64_t": "Long64_t",
+    "uint64_t": "ULong64_t",
+}
+_INTEGERS = re.compile(r"\b(std::)?(?P<type>u?int(8|16|32|64)_t)\b")
+# fStreamerType of a member that points to numbers, which stand behind a byte of their own.
+_POINTERS = range(41, 60)
 _HINT = "write an RNTuple instead (--rntuple)"
 
 
@@ -52,6 +69,12 @@ class Leaf:
         Key of the counts column of a list; `None` for a leaf with one element an entry.
     text
         Whether it is a string.
+    streamed
+        Whether it holds objects as `hepbaler.restoring.bytestreams` makes them; `dtype` is empty then.
+    members
+        Names of the leaves of a leaf list, whose numbers stand side by side; `streamed` then too.
+    element, group
+        What is known of its class, and the branch that it is in.
     """
 
     name: str
@@ -62,23 +85,38 @@ class Leaf:
     shape: tuple[int, ...] = ()
     counts: str | None = None
     text: bool = False
+    streamed: bool = False
+    members: tuple[Leaf, ...] = ()
+    element: Element | None = None
+    group: Group | None = None
+
+    @property
+    def short_name(self) -> str:
+        """`name` without the path of the group."""
+        return self.name if self.group is None else self.name.removeprefix(f"{self.group.name}/")
 
 
 def cpp_name(leaf: Leaf) -> str:
     """The type of a leaf as uproot names it when it reads the file (``float[]``, ``int32_t[5]``)."""
+    if leaf.members:
+        return f"struct {{{' '.join(f'{cpp_name(one)} {one.name};' for one in leaf.members)}}}"
     if leaf.text:
         return "char*"
     dims = "[]" * (leaf.counts is not None) + "".join(f"[{size}]" for size in leaf.shape)
     return _CPP.get(leaf.dtype, f"{leaf.dtype}_t") + dims
 
 
-def leaves_of(branches: Sequence[Branch]) -> tuple[tuple[Leaf, ...], tuple[Difference, ...]]:
+def leaves_of(
+    branches: Sequence[Branch], objects: Mapping[str, str] | None = None
+) -> tuple[tuple[Leaf, ...], tuple[Difference, ...]]:
     """Take branches apart into leaves.
 
     Parameters
     ----------
     branches
         Those of one tree.
+    objects
+        Branches that are written as objects and not taken apart: how uproot will call their types, by name.
 
     Returns
     -------
@@ -87,7 +125,9 @@ def leaves_of(branches: Sequence[Branch]) -> tuple[tuple[Leaf, ...], tuple[Diffe
     differences
         Of names and types, and what cannot be written to a TTree at all.
     """
-    short = _short_names(branches)
+    kept = {branch.name for branch in branches if objects is not None and (branch.group or "/" not in branch.name)}
+    short = {name: name for name in kept}
+    short |= _short_names([branch for branch in branches if branch.name not in kept], kept)
     leaves: list[Leaf] = []
     differences: list[Difference] = []
     taken: set[str] = {short[branch.name] for branch in branches}
@@ -98,7 +138,18 @@ def leaves_of(branches: Sequence[Branch]) -> tuple[tuple[Leaf, ...], tuple[Diffe
             differences.append(Difference(branch.name, "missing", branch.typename, "", reason))
             continue
         seen.add(branch.name)
-        found = list(_walk(branch.layout, Leaf(short[branch.name], branch.title, branch.name, (), "")))
+        whole = Leaf(short[branch.name], branch.title, branch.name, (), "")
+        if objects is not None:
+            whole = replace(whole, element=branch.element, group=branch.group)
+        if objects is not None and branch.name in objects:
+            leaves.append(_streamed(branch, whole))
+            if whole.name != branch.name:
+                differences.append(_renamed(branch, whole.name))
+            if objects[branch.name] != branch.typename:
+                reason = "as the type is called in a TTree"
+                differences.append(Difference(branch.name, "type", branch.typename, objects[branch.name], reason))
+            continue
+        found = list(_walk(branch.layout, whole))
         good = [item for item in found if isinstance(item, Leaf)]
         named = [leaf if leaf.name == short[branch.name] else _with_free_name(leaf, taken) for leaf in good]
         taken.update(leaf.name for leaf in named)
@@ -109,6 +160,50 @@ def leaves_of(branches: Sequence[Branch]) -> tuple[tuple[Leaf, ...], tuple[Diffe
             if isinstance(item, str):
                 differences.append(Difference(branch.name, "missing", branch.typename, "", item))
     return tuple(leaves), tuple(differences)
+
+
+def _streamed(branch: Branch, leaf: Leaf) -> Leaf:
+    """The leaf of a branch that is written as objects, or as a leaf list."""
+    layout = branch.layout
+    if is_leaf_list(branch) and isinstance(layout, RecordLayout):
+        found = [next(_walk(content, Leaf(name, None, branch.name, (), ""))) for name, content in layout.fields]
+        return replace(leaf, streamed=True, members=tuple(one for one in found if isinstance(one, Leaf)))
+    in_list = branch.count_branch is not None and isinstance(layout, ListLayout)
+    return replace(
+        leaf,
+        streamed=True,
+        counts=layout.counts if in_list and isinstance(layout, ListLayout) else None,
+        element=branch.element or Element(_class_name(branch.typename)),
+    )
+
+
+def _class_name(typename: str) -> str:
+    """ROOT's name of a type that uproot has told: ``vector<vector<int> >`` of ``std::vector<std::vector<int32_t>>``."""
+    plain = _INTEGERS.sub(lambda match: _CPP_INTEGERS[match["type"]], typename)
+    return plain.replace("std::", "").replace(", ", ",").replace(">>", "> >").replace(">>", "> >")
+
+
+def is_object(branch: Branch) -> bool:
+    """Whether uproot takes the entries of a branch for objects: of a class, a container, or several leaves."""
+    if is_leaf_list(branch):
+        return True
+    if isinstance(branch.layout, Values):
+        return False
+    of_class = branch.element is not None and (
+        isinstance(branch.layout, ListLayout)
+        and (branch.layout.text is not None or branch.element.streamer_type in _POINTERS)
+    )
+    return of_class or not (_PLAIN.fullmatch(branch.typename) or (not branch.element and _FLAT.match(branch.typename)))
+
+
+def is_leaf_list(branch: Branch) -> bool:
+    """Whether a branch has several leaves of numbers side by side (``x/F:y/I``)."""
+    if not isinstance(branch.layout, RecordLayout) or not branch.typename.startswith("struct {"):
+        return False
+    contents = [content for _, content in branch.layout.fields]
+    while any(isinstance(content, RegularLayout) for content in contents):
+        contents = [content.content if isinstance(content, RegularLayout) else content for content in contents]
+    return bool(contents) and all(isinstance(content, Values) and content.dtype != "unknown" for content in contents)
 
 
 def _walk(layout: Layout, leaf: Leaf) -> Iterator[Leaf | str]:
@@ -128,7 +223,7 @@ def _walk(layout: Layout, leaf: Leaf) -> Iterator[Leaf | str]:
             if leaf.counts is not None or leaf.shape:
                 yield f"{_part(leaf)} has strings inside a list, which uproot cannot write to a TTree; {_HINT}"
             else:
-                yield replace(leaf, dtype="uint8", text=True, steps=(*leaf.steps, ("text",)))
+                yield replace(leaf, dtype="uint8", text=True, steps=(*leaf.steps, ("text",)), element=None)
         case RegularLayout():
             if layout.size == 0:
                 yield f"{_part(leaf)} is a C array of no elements, which a TTree cannot hold"
@@ -141,11 +236,11 @@ def _walk(layout: Layout, leaf: Leaf) -> Iterator[Leaf | str]:
                 yield f"{_part(leaf)} has no members, so there is nothing that a TTree could hold"
             for field, content in layout.fields:
                 name = f"{leaf.name.rstrip('.')}.{_SIZES.sub('', _without_slashes(field))}"
-                yield from _walk(content, replace(leaf, name=name, steps=(*leaf.steps, ("field", field))))
+                yield from _walk(content, replace(leaf, name=name, steps=(*leaf.steps, ("field", field)), element=None))
         case OptionLayout():
             yield from _walk(layout.content, replace(leaf, steps=(*leaf.steps, ("option",))))
-            mask = replace(leaf, name=f"{leaf.name}_present", title=None, dtype="bool", steps=(*leaf.steps, ("mask",)))
-            yield mask
+            name, steps = f"{leaf.name}_present", (*leaf.steps, ("mask",))
+            yield replace(leaf, name=name, title=None, dtype="bool", steps=steps, element=None)
         case UnionLayout():
             yield f"{_part(leaf)} may have several types, which a TTree cannot hold; {_HINT}"
 
@@ -158,8 +253,7 @@ def _part(leaf: Leaf) -> str:
 def _changes(branch: Branch, short: str, leaves: Sequence[Leaf]) -> Iterator[Difference]:
     if len(leaves) == 1 and leaves[0].name == short:
         if short != branch.name:
-            reason = "'/' and '[...]' in a branch name mean a parent and a size"
-            yield Difference(branch.name, "name", branch.name, short, reason)
+            yield _renamed(branch, short)
         restored = cpp_name(leaves[0])
         if restored != branch.typename:
             yield Difference(branch.name, "type", branch.typename, restored, _why(branch))
@@ -170,6 +264,11 @@ def _changes(branch: Branch, short: str, leaves: Sequence[Leaf]) -> Iterator[Dif
     else:
         reason = "uproot writes no objects to a TTree: each member is a branch"
     yield Difference(branch.name, "type", branch.typename, names, reason)
+
+
+def _renamed(branch: Branch, short: str) -> Difference:
+    reason = "'/' and '[...]' in a branch name mean a parent and a size"
+    return Difference(branch.name, "name", branch.name, short, reason)
 
 
 def _why(branch: Branch) -> str:
@@ -184,13 +283,13 @@ def _why(branch: Branch) -> str:
             return "the nearest type that uproot writes to a TTree"
 
 
-def _short_names(branches: Sequence[Branch]) -> dict[str, str]:
+def _short_names(branches: Sequence[Branch], others: Collection[str]) -> dict[str, str]:
     """Names without slashes and sizes; a split branch gets the last part of its path, as ROOT calls it, if unique."""
     plain = {branch.name: _SIZES.sub("", branch.name.rstrip("/")) or branch.name for branch in branches}
     last = {name: short.rpartition("/")[2] for name, short in plain.items()}
-    uses = Counter(last.values())
+    uses = Counter([*last.values(), *others])
     names: dict[str, str] = {}
-    taken = {name for name in plain if plain[name] == last[name] == name}
+    taken = set(others) | {name for name in plain if plain[name] == last[name] == name}
     for name, path in plain.items():
         short = name
         if name not in taken:

@@ -29,7 +29,7 @@ _LAST_SHORT_KEY = 2_000_000_000
 
 
 def copy_objects(directory: Any, mini_root: bytes, *, end: int, wanted: Collection[str] | None = None) -> ObjectsReport:
-    """Copy all objects of a small ROOT file; the newest cycle of each.
+    """Copy all objects of a small ROOT file, the newest cycle of each, and its descriptions of classes.
 
     Parameters
     ----------
@@ -72,6 +72,7 @@ def copy_objects(directory: Any, mini_root: bytes, *, end: int, wanted: Collecti
                 reason = None if path in done else _copy(directory, source, [path])
                 if reason is not None:
                     missing[path] = f"uproot cannot copy it: {reason}"
+        _copy_streamers(directory, source)
     return ObjectsReport(
         tuple((path, classname) for path, classname in found.items() if path not in missing),
         tuple((path, found[path], reason) for path, reason in missing.items()),
@@ -88,6 +89,16 @@ _FAILURES = (
     struct.error,
     uproot.DeserializationError,
 )
+
+
+def _copy_streamers(directory: Any, source: Any) -> None:
+    """Copy the descriptions of classes: branches may need more of them than objects do."""
+    try:
+        streamers = [one for versions in source.file.streamers.values() for one in versions.values()]
+    except (*_FAILURES, OSError):
+        # objects are there without it, and branches of classes that nobody describes are written another way
+        return
+    directory.file.update_streamers(streamers)
 
 
 def _copy(directory: Any, source: Any, paths: Collection[str]) -> str | None:

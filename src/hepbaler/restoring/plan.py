@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import awkward as ak
 import numpy as np
 
 from hepbaler.errors import OutputError
+from hepbaler.layouts import flatten, unflatten
 from hepbaler.restoring.arrays import counts_of, elements, leaf_values, slice_rows
 from hepbaler.restoring.counters import group_lists
 from hepbaler.restoring.leaves import leaves_of
@@ -19,9 +21,9 @@ if TYPE_CHECKING:
     from hepbaler.restoring.counters import ListGroup
     from hepbaler.restoring.leaves import Leaf, Step
     from hepbaler.restoring.report import Difference
-    from hepbaler.table import Branch
+    from hepbaler.table import Branch, Layout
 
-__all__ = ("TreePlan", "basket_sized", "common_length", "plan_tree")
+__all__ = ("TreePlan", "basket_sized", "branches_by_path", "common_length", "plan_tree")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -39,7 +41,7 @@ class TreePlan:
 
     Attributes
     ----------
-    branches, same_as, distrusted
+    branches, same_as, distrusted, objects
         What it was decided from.
     leaves, groups, differences
         What will be in the file, and in what that is not the source.
@@ -51,6 +53,7 @@ class TreePlan:
     leaves: tuple[Leaf, ...]
     groups: tuple[ListGroup, ...]
     differences: tuple[Difference, ...]
+    objects: Mapping[str, str] | None = None
 
     def values(self, cluster: Mapping[str, ak.Array]) -> dict[str, Any]:
         """Leaf name -> content, for the arrays of a cluster.
@@ -65,7 +68,18 @@ class TreePlan:
             msg = f"the cluster has no array for branch {missing[0]!r}; it has {sorted(cluster)[:8]}"
             raise OutputError(msg)
         common_length({leaf.branch: cluster[leaf.branch] for leaf in self.leaves})
-        return {leaf.name: leaf_values(cluster[leaf.branch], leaf) for leaf in self.leaves}
+        return {leaf.name: leaf_values(self._canonical(cluster[leaf.branch], leaf), leaf) for leaf in self.leaves}
+
+    def _canonical(self, array: ak.Array, leaf: Leaf) -> ak.Array:
+        """The array of objects made of the nodes of its layout alone."""
+        if not leaf.streamed:
+            return array
+        layout = self._layouts[leaf.branch]
+        return unflatten(layout, flatten(layout, array), len(array))
+
+    @cached_property
+    def _layouts(self) -> dict[str, Layout]:
+        return {branch.name: branch.layout for branch in self.branches}
 
     def strangers(self, values: Mapping[str, Any]) -> frozenset[str]:
         """Names of branches whose counts are other than those of the counter they were given."""
@@ -79,14 +93,17 @@ class TreePlan:
 
     def without(self, strangers: frozenset[str]) -> TreePlan:
         """The plan in which these branches have counters of their own."""
-        return plan_tree(self.branches, self.same_as, self.distrusted | strangers)
+        return plan_tree(self.branches, self.same_as, self.distrusted | strangers, self.objects)
 
     def read_back(self, tree: Any, start: int, stop: int) -> dict[str, Any]:
         """`values` of entries that are in a file already, from an uproot tree that this class planned."""
-        branches = {branch.name: branch for branch in tree.branches}
+        branches = branches_by_path(tree)
         values = {}
         for leaf in self.leaves:
             array = branches[leaf.name].array(entry_start=start, entry_stop=stop)
+            if leaf.streamed:
+                values[leaf.name] = leaf_values(self._canonical(array, leaf), leaf)
+                continue
             steps: tuple[Step, ...] = (("text",),)
             if not leaf.text:
                 array = ak.values_astype(array, leaf.dtype)
@@ -97,17 +114,31 @@ class TreePlan:
 
 
 def plan_tree(
-    branches: Sequence[Branch], same_as: Mapping[str, str], distrusted: frozenset[str] = frozenset()
+    branches: Sequence[Branch],
+    same_as: Mapping[str, str],
+    distrusted: frozenset[str] = frozenset(),
+    objects: Mapping[str, str] | None = None,
 ) -> TreePlan:
     """Decide about leaves and counters; see `leaves_of` and `group_lists`."""
-    leaves, of_leaves = leaves_of(branches)
+    leaves, of_leaves = leaves_of(branches, objects)
     groups, of_counters = group_lists(branches, leaves, same_as, distrusted)
     # a counter replaces its source's own leaf, so what was said of that leaf's type is not so
     counters = {group.source.name for group in groups if group.source is not None}
     differences = [one for one in of_leaves if one.kind != "type" or one.branch not in counters]
     place = {branch.name: position for position, branch in enumerate(branches)}
     differences = sorted([*differences, *of_counters], key=lambda one: place[one.branch])
-    return TreePlan(tuple(branches), same_as, distrusted, leaves, groups, tuple(differences))
+    return TreePlan(tuple(branches), same_as, distrusted, leaves, groups, tuple(differences), objects)
+
+
+def branches_by_path(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Uproot's TBranches by full path; a path that leads to several of them leads to the first."""
+    found: dict[str, Any] = {}
+    for branch in tree.branches:
+        path = prefix + branch.name
+        found.setdefault(path, branch)
+        for name, one in branches_by_path(branch, f"{path}/").items():
+            found.setdefault(name, one)
+    return found
 
 
 def common_length(arrays: Mapping[str, Any]) -> int:
@@ -154,5 +185,10 @@ def basket_sized(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _num_bytes(content: Any) -> int:
+    try:
+        numbers = elements(content)
+    except AttributeError:
+        # objects: their numbers are in several arrays
+        return int(content.nbytes)
     offsets = 4 * (len(content) + 1) if isinstance(content, ak.contents.ListOffsetArray) else 0
-    return int(elements(content).nbytes) + offsets
+    return int(numbers.nbytes) + offsets

@@ -16,6 +16,8 @@ import uproot
 
 from hepbaler.errors import OutputError
 from hepbaler.restoring.baskets import BasketForm
+from hepbaler.restoring.counters import ListGroup
+from hepbaler.restoring.leaves import Leaf
 from hepbaler.restoring.objects import copy_objects
 from hepbaler.restoring.timeless import without_times
 from hepbaler.restoring.trees import AnnouncedBaskets, TreeSink
@@ -25,8 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hepbaler.restoring.counters import ListGroup
-    from hepbaler.restoring.leaves import Leaf
+    from hepbaler.restoring.bytestreams import Stream
     from hepbaler.restoring.plan import TreePlan
 
 __all__ = ("GAP", "AnnouncedTree", "Skeleton", "SkeletonBranch", "build_skeleton")
@@ -57,6 +58,8 @@ class AnnouncedTree:
     elements
         For each leaf by name the numbers in each of its baskets, as `BasketForm.num_bytes` counts them; shape
         ``(n_baskets,)``.
+    streams
+        How the objects of a branch are written, by the branch's name.
     """
 
     path: str
@@ -64,6 +67,7 @@ class AnnouncedTree:
     plan: TreePlan
     borders: tuple[int, ...]
     elements: Mapping[str, NDArray[np.int64]]
+    streams: Mapping[str, Stream]
 
 
 @dataclass(frozen=True)
@@ -188,30 +192,34 @@ def _sink(root: uproot.WritableDirectory, tree: AnnouncedTree) -> TreeSink | Non
     return TreeSink(directory, name, tree.title, tree.plan.leaves, tree.plan.groups, baskets=len(tree.borders) - 1)
 
 
-def _forms(tree: AnnouncedTree, sink: TreeSink) -> dict[str, tuple[BasketForm, Leaf | None, ListGroup | None]]:
+_Forms = dict[str, tuple[BasketForm, Leaf | None, ListGroup | None]]
+
+
+def _forms(tree: AnnouncedTree, sink: TreeSink) -> _Forms:
     name = tree.path.rpartition("/")[2]
     groups = {group.counter: group for group in tree.plan.groups}
     leaves = {leaf.name: leaf for leaf in tree.plan.leaves}
-    forms: dict[str, tuple[BasketForm, Leaf | None, ListGroup | None]] = {}
+    forms: _Forms = {}
     for branch in sink.branches:
+        leaf = leaves.get(branch)
+        short = branch if leaf is None else leaf.short_name
         if branch in groups:
-            forms[branch] = BasketForm(branch, name, "int32"), None, groups[branch]
-        else:
-            leaf = leaves[branch]
-            form = BasketForm(branch, name, leaf.dtype, leaf.shape, leaf.counts is not None, leaf.text)
+            forms[branch] = BasketForm(short, name, groups[branch].dtype), None, groups[branch]
+        elif leaf is not None:
+            offsets = not leaf.members if leaf.streamed else leaf.counts is not None
+            stream = tree.streams.get(leaf.branch) if leaf.streamed else None
+            form = BasketForm(short, name, leaf.dtype, leaf.shape, offsets, leaf.text, stream)
             forms[branch] = form, leaf, None
     return forms
 
 
-def _sizes(
-    tree: AnnouncedTree, forms: Mapping[str, tuple[BasketForm, Leaf | None, ListGroup | None]]
-) -> NDArray[np.int64]:
+def _sizes(tree: AnnouncedTree, forms: _Forms) -> NDArray[np.int64]:
     """Bytes of each basket, shape ``(n_branches, n_baskets)``."""
     entries = np.diff(np.asarray(tree.borders, np.int64))
     sizes = np.zeros((len(forms), len(entries)), np.int64)
     for i, (form, leaf, _) in enumerate(forms.values()):
-        elements = entries if leaf is None else tree.elements[leaf.name]
-        sizes[i] = [form.num_bytes(n, m) for n, m in zip(entries.tolist(), elements.tolist(), strict=True)]
+        numbers = entries if leaf is None else tree.elements[leaf.name]
+        sizes[i] = [form.num_bytes(n, m) for n, m in zip(entries.tolist(), numbers.tolist(), strict=True)]
     if sizes.size and sizes.max() > _LARGEST_BASKET:
         branch = list(forms)[int(sizes.max(axis=1).argmax())]
         msg = f"branch {branch!r} of {tree.path!r} has {sizes.max()} bytes in a cluster, and a basket holds less than 2 GiB"
@@ -222,23 +230,23 @@ def _sizes(
 def _describe(
     tree: AnnouncedTree,
     sink: TreeSink | None,
-    forms: Mapping[str, tuple[BasketForm, Leaf | None, ListGroup | None]],
+    forms: _Forms,
     sizes: NDArray[np.int64],
     seeks: NDArray[np.int64],
 ) -> tuple[SkeletonBranch, ...]:
     if sink is None:
         return ()
     announced = {
-        name: AnnouncedBaskets(sizes[i], seeks[i], _longest(tree, leaf, group))
-        for i, (name, (_, leaf, group)) in enumerate(forms.items())
+        name: AnnouncedBaskets(sizes[i], seeks[i], _longest(tree.elements, leaf, group), form.lists or form.text)
+        for i, (name, (form, leaf, group)) in enumerate(forms.items())
     }
     parent = sink.announce(announced, tree.borders)
     return tuple(SkeletonBranch(form, leaf, group, parent) for form, leaf, group in forms.values())
 
 
-def _longest(tree: AnnouncedTree, leaf: Leaf | None, group: ListGroup | None) -> int:
+def _longest(elements: Mapping[str, NDArray[np.int64]], leaf: Leaf | None, group: ListGroup | None) -> int:
     """No list is longer than all lists of a basket together; ROOT makes room for the longest."""
     of = group.leaves[0] if group is not None else leaf
     if of is None or not (of.text or group is not None):
         return 1
-    return int(max(tree.elements[of.name].tolist(), default=0)) // max(int(np.prod(of.shape, dtype=np.int64)), 1)
+    return int(max(elements[of.name].tolist(), default=0)) // max(int(np.prod(of.shape, dtype=np.int64)), 1)

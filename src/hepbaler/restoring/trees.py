@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ import uproot
 import uproot.writing._cascadetree
 
 from hepbaler.errors import OutputError
-from hepbaler.restoring.arrays import elements
+from hepbaler.restoring.arrays import counts_of, elements
+from hepbaler.restoring.bytestreams import pack_rows
 from hepbaler.restoring.streaming import describe_tree
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hepbaler.restoring.bytestreams import Stream
     from hepbaler.restoring.counters import ListGroup
     from hepbaler.restoring.leaves import Leaf
 
@@ -40,11 +43,14 @@ class AnnouncedBaskets:
         Size and place of each; shape ``(n_baskets,)``.
     longest
         No list that the branch counts, and no string that it holds, is longer.
+    has_offsets
+        Whether they tell where each entry starts.
     """
 
     num_bytes: NDArray[np.int64]
     seeks: NDArray[np.int64]
     longest: int
+    has_offsets: bool
 
 
 class TreeSink:
@@ -60,6 +66,8 @@ class TreeSink:
         All of them, in the order of the source.
     groups
         Lists and their counters. A leaf that is the source of a counter is written as that counter only.
+    streams
+        How the objects of a branch are written, by the branch's name; not needed to `announce` them.
     baskets
         How many calls of `extend` to expect. More are possible, at the price of writing the tree's metadata again.
     """
@@ -73,14 +81,19 @@ class TreeSink:
         groups: Sequence[ListGroup],
         *,
         baskets: int,
+        streams: Mapping[str, Stream] | None = None,
     ) -> None:
         counters = {group.counter for group in groups if group.source is not None}
-        self._flat = tuple(leaf for leaf in leaves if leaf.counts is None and leaf.name not in counters)
+        self._flat = tuple(
+            leaf for leaf in leaves if leaf.counts is None and leaf.name not in counters and not leaf.streamed
+        )
         self._groups = tuple(groups)
-        titles = {leaf.name: leaf.title for leaf in leaves}
+        self._objects = {leaf.name: (streams or {}).get(leaf.branch) for leaf in leaves if leaf.streamed}
         # uproot wants lists with a common counter as fields of one record, whose own name never reaches the file
-        records = {f"{group.counter}[]": group for group in groups}
-        types = {leaf.name: _flat_type(leaf) for leaf in self._flat}
+        records = {f"{group.counter}[]": group for group in groups if _plain(group)}
+        written = {leaf.name for leaf in self._flat}
+        types = {leaf.name: _flat_type(leaf) for leaf in leaves if leaf.streamed or leaf.name in written}
+        types |= {group.counter: np.dtype("int32") for group in groups if not _plain(group)}
         types |= {record: _record_type(group) for record, group in records.items()}
         options = {
             "title": title,
@@ -93,8 +106,9 @@ class TreeSink:
         self._sink = directory.file.sink
         order = _file_order(leaves, groups)
         nested = any(leaf.shape for group in groups for leaf in group.leaves)
+        nested = nested or any(leaf.streamed or leaf.group is not None for leaf in leaves)
         self._tree, self.titles_kept = _make_tree(
-            directory, name, types, titles, order, options, has_lists_of_arrays=nested
+            directory, name, types, leaves, groups, order, options, needs_own_description=nested
         )
         self.branches = tuple(order)
 
@@ -111,9 +125,19 @@ class TreeSink:
         for leaf in self._flat:
             content = values[leaf.name]
             data[leaf.name] = ak.Array(content) if leaf.text else elements(content).reshape(len(content), *leaf.shape)
+        for name, stream in self._objects.items():
+            if stream is None:
+                msg = f"branch {name!r} holds objects, and nobody says how they are written"
+                raise OutputError(msg)
+            # uproot writes something of the same length, and on its way to the file the objects take its place
+            data[name] = np.zeros(len(values[name]), np.uint8)
+            self._tree._cascading.objects[name] = pack_rows(stream, values[name])
         for group in self._groups:
-            lists = [values[leaf.name] for leaf in group.leaves]
-            names = [leaf.name for leaf in group.leaves]
+            if not _plain(group):
+                data[group.counter] = counts_of(values[group.leaves[0].name]).astype(group.dtype)
+                continue
+            lists = [values[leaf.name] for leaf in _plain(group)]
+            names = [leaf.name for leaf in _plain(group)]
             offsets = lists[0].offsets
             rows = ak.contents.RecordArray([one.content for one in lists], names, int(offsets[-1]))
             data[f"{group.counter}[]"] = ak.Array(ak.contents.ListOffsetArray(offsets, rows))
@@ -145,7 +169,7 @@ class TreeSink:
             datum["fBasketSeek"][:n] = mine.seeks
             datum["fTotBytes"] = datum["fZipBytes"] = int(mine.num_bytes.sum())
             datum["arrays_write_stop"] = n
-            if n and (datum["counter"] is not None or datum["dtype"].kind == "U"):
+            if n and mine.has_offsets:
                 datum["fEntryOffsetLen"] = 4 * (borders[n] - borders[n - 1])
             datum["tleaf_maximum_value"] = datum["fLen"] = mine.longest
             tree._metadata["fTotBytes"] += datum["fTotBytes"]
@@ -156,6 +180,9 @@ class TreeSink:
 
 
 def _flat_type(leaf: Leaf) -> Any:
+    if leaf.streamed:
+        # something that uproot knows; its description and its baskets are ours
+        return np.dtype("uint8")
     if leaf.text:
         return ak.types.ListType(
             ak.types.NumpyType("uint8", parameters={"__array__": "char"}), parameters={"__array__": "string"}
@@ -165,12 +192,17 @@ def _flat_type(leaf: Leaf) -> Any:
 
 def _record_type(group: ListGroup) -> Any:
     fields = []
-    for leaf in group.leaves:
+    for leaf in _plain(group):
         field: Any = ak.types.NumpyType(leaf.dtype)
         for size in reversed(leaf.shape):
             field = ak.types.RegularType(field, size)
         fields.append(field)
-    return ak.types.ListType(ak.types.RecordType(fields, [leaf.name for leaf in group.leaves]))
+    return ak.types.ListType(ak.types.RecordType(fields, [leaf.name for leaf in _plain(group)]))
+
+
+def _plain(group: ListGroup) -> list[Leaf]:
+    """Lists of numbers, which uproot knows how to write."""
+    return [leaf for leaf in group.leaves if not leaf.streamed]
 
 
 def _file_order(leaves: Sequence[Leaf], groups: Sequence[ListGroup]) -> list[str]:
@@ -188,11 +220,12 @@ def _make_tree(
     directory: Any,
     name: str,
     types: dict[str, Any],
-    titles: Mapping[str, str | None],
+    leaves: Sequence[Leaf],
+    groups: Sequence[ListGroup],
     order: Sequence[str],
     options: dict[str, Any],
     *,
-    has_lists_of_arrays: bool,
+    needs_own_description: bool,
 ) -> tuple[Any, bool]:
     """Make a tree with titles and order of the branches, or a plain one where uproot has changed inside.
 
@@ -201,15 +234,16 @@ def _make_tree(
     which is then replaced before anything reads it.
     """
     try:
-        after = _titled(directory, name, types, titles, order, options)
+        after = _described(directory, name, types, leaves, groups, order, options)
     except (AttributeError, KeyError, TypeError) as error:
-        if has_lists_of_arrays:
+        if needs_own_description:
             msg = (
-                f"uproot {uproot.__version__} writes lists of C arrays wrongly, and hepbaler cannot correct it: {error}"
+                f"uproot {uproot.__version__} writes lists of C arrays wrongly and no objects, and hepbaler cannot "
+                f"correct it: {error}"
             )
             raise OutputError(msg) from error
         # nothing is written yet; an error that is not about uproot's inside comes again from here
-        return directory.mktree(name, types, **options), not titles
+        return directory.mktree(name, types, **options), not leaves
     tree = directory.mktree(name, {"first": np.dtype("float32")}, title=options["title"])
     before = tree._cascading
     after._key = key = before._key
@@ -223,11 +257,12 @@ def _make_tree(
     return tree, True
 
 
-def _titled(
+def _described(
     directory: Any,
     name: str,
     types: dict[str, Any],
-    titles: Mapping[str, str | None],
+    leaves: Sequence[Leaf],
+    groups: Sequence[ListGroup],
     order: Sequence[str],
     options: dict[str, Any],
 ) -> Any:
@@ -249,10 +284,21 @@ def _titled(
     ranks = sorted(range(len(names)), key=lambda index: place.get(names[index], -1))
     tree._branch_data = [tree._branch_data[index] for index in ranks]
     tree._branch_lookup = {names[index]: position for position, index in enumerate(ranks)}
+    tree.leaves, tree.objects = {leaf.name: leaf for leaf in leaves}, {}
     for datum in tree._branch_data:
-        title = None if datum["kind"] == "record" else titles.get(datum["fName"])
-        if title is not None and not _is_other_leaf_list(datum, title):
-            datum["fTitle"] = title
+        leaf = None if datum["kind"] == "record" else tree.leaves.get(datum["fName"])
+        if leaf is None or leaf.title is None:
+            continue
+        if leaf.streamed or leaf.element is not None or not _is_other_leaf_list(datum, leaf.title):
+            datum["fTitle"] = leaf.title
+    for group in groups:
+        counter = tree._branch_data[tree._branch_lookup[group.counter]]
+        counter["kind"], counter["dtype"] = "counter", np.dtype(group.dtype).newbyteorder(">")
+        for leaf in group.leaves:
+            datum = tree._branch_data[tree._branch_lookup[leaf.name]]
+            if leaf.streamed:
+                # uproot must not take it for a list of numbers
+                datum["counted"] = counter
     return tree
 
 
@@ -269,15 +315,44 @@ def _is_other_leaf_list(datum: Mapping[str, Any], title: str) -> bool:
 class _Tree(uproot.writing._cascadetree.Tree):  # type: ignore[misc]
     """uproot's tree, which forgets the inner sizes when it writes where each list of C arrays starts.
 
-    It is also slow to write many branches; see `hepbaler.restoring.streaming`.
+    It is also slow to write many branches, and knows no objects; see `hepbaler.restoring.streaming`.
     """
 
+    leaves: dict[str, Leaf]
+    objects: dict[str, tuple[bytes, NDArray[np.int64]]]
+
     def write_anew(self, sink: Any) -> None:
-        data = describe_tree(self)
+        data = describe_tree(self, self.leaves)
         self._key: Any = self._directory.add_object(
             sink, "TTree", self._name, self._title, data, len(data), replaces=self._key, big=True
         )
 
+    def write_updates(self, sink: Any) -> None:
+        super().write_updates(sink)
+        base = self._key.seek_location + self._key.num_bytes
+        for datum in self._branch_data:
+            if datum["kind"] == "counter" and "maximum_start" in datum:
+                sink.write(base + datum["maximum_start"], struct.pack(">i", datum["tleaf_maximum_value"]))
+        sink.flush()
+
+    def write_np_basket(self, sink: Any, branch_name: str, compression: Any, array: Any) -> Any:
+        short = self._short(branch_name)
+        if branch_name not in self.objects:
+            return super().write_np_basket(sink, short, compression, array)
+        data, starts = self.objects.pop(branch_name)
+        content = np.frombuffer(data, np.uint8)
+        if self.leaves[branch_name].members:
+            return super().write_np_basket(sink, short, compression, content.reshape(len(array), -1))
+        self._branch_data[self._branch_lookup[branch_name]]["fEntryOffsetLen"] = 4 * len(array)
+        return super().write_jagged_basket(sink, short, compression, content, starts.astype(">i4"))
+
     def write_jagged_basket(self, sink: Any, branch_name: str, compression: Any, array: Any, offsets: Any) -> Any:
         shape = self._branch_data[self._branch_lookup[branch_name]]["shape"]
-        return super().write_jagged_basket(sink, branch_name, compression, array.reshape(-1, *shape), offsets)
+        short = self._short(branch_name)
+        return super().write_jagged_basket(sink, short, compression, array.reshape(-1, *shape), offsets)
+
+    def write_string_basket(self, sink: Any, branch_name: str, compression: Any, array: Any, offsets: Any) -> Any:
+        return super().write_string_basket(sink, self._short(branch_name), compression, array, offsets)
+
+    def _short(self, name: str) -> str:
+        return self.leaves[name].short_name if name in self.leaves else name.rpartition("/")[2]

@@ -16,6 +16,7 @@ from hepbaler.restoring.ntuples import NTupleSink, plan_fields
 from hepbaler.restoring.objects import copy_objects
 from hepbaler.restoring.plan import basket_sized, common_length, plan_tree
 from hepbaler.restoring.report import Difference, ObjectsReport, TreeReport
+from hepbaler.restoring.settling import Settled, settle_objects
 from hepbaler.restoring.trees import TreeSink
 from hepbaler.temporaries import temporary_beside
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     import awkward as ak
 
+    from hepbaler.restoring.bytestreams import Stream
     from hepbaler.restoring.plan import TreePlan
     from hepbaler.table import Branch
 
@@ -78,6 +80,8 @@ class RootWriter:
         self._rntuple = rntuple
         self._temporary = temporary_beside(target)
         self._root: Any = None
+        self._mini_root: bytes | None = None
+        self._settlements: dict[tuple[Branch, ...], Settled] = {}
 
     def __enter__(self) -> Self:
         with self._writing():
@@ -126,7 +130,8 @@ class RootWriter:
         if self._rntuple:
             _, differences = plan_fields(branches, one_cluster=one_cluster)
         else:
-            differences = plan_tree(branches, same_as).differences
+            settled = self._settled(branches, same_as)
+            differences = plan_tree(branches, same_as, objects=settled.objects).differences
         return tuple(difference for difference in differences if difference.kind == "missing")
 
     def write_tree(
@@ -201,8 +206,16 @@ class RootWriter:
         OutputError
             If the file cannot be written.
         """
+        self._mini_root = mini_root
         with self._writing():
             return copy_objects(self._root, mini_root, end=self._temporary.stat().st_size)
+
+    def _settled(self, branches: Sequence[Branch], same_as: Mapping[str, str]) -> Settled:
+        """Which branches of a tree are written as objects; asked for before the tree is written, and again then."""
+        key = tuple(branches)
+        if key not in self._settlements:
+            self._settlements[key] = settle_objects(branches, same_as, self._mini_root)
+        return self._settlements[key]
 
     def _directory(self, folder: str) -> Any:
         if not folder:
@@ -224,7 +237,8 @@ class RootWriter:
         num_entries: int,
         same_as: Mapping[str, str],
     ) -> TreeReport:
-        plan = plan_tree(branches, same_as)
+        settled = self._settled(branches, same_as)
+        plan = plan_tree(branches, same_as, objects=settled.objects)
         if not plan.leaves:
             return _not_written("TTree", path, plan.differences)
         sink: TreeSink | None = None
@@ -235,11 +249,19 @@ class RootWriter:
                 plan = plan.without(strangers)
                 if sink is not None:
                     with self._writing():
-                        sink = self._write_again(plan, directory, path, name, title, extents)
+                        sink = self._write_again(plan, settled.streams, directory, path, name, title, extents)
             with self._writing():
                 if sink is None:
                     rows = common_length(values)
-                    sink = TreeSink(directory, name, title, plan.leaves, plan.groups, baskets=-(-num_entries // rows))
+                    sink = TreeSink(
+                        directory,
+                        name,
+                        title,
+                        plan.leaves,
+                        plan.groups,
+                        baskets=-(-num_entries // rows),
+                        streams=settled.streams,
+                    )
                 sink.extend(values)
             extents.append(common_length(values))
         if sink is None:
@@ -255,7 +277,14 @@ class RootWriter:
         return TreeReport(path, "TTree", sum(extents), sink.branches, differences)
 
     def _write_again(
-        self, plan: TreePlan, directory: Any, path: str, name: str, title: str, extents: Sequence[int]
+        self,
+        plan: TreePlan,
+        streams: Mapping[str, Stream],
+        directory: Any,
+        path: str,
+        name: str,
+        title: str,
+        extents: Sequence[int],
     ) -> TreeSink:
         """Start a tree again with another plan, from what is in the file already.
 
@@ -265,7 +294,7 @@ class RootWriter:
         with uproot.open({self._temporary: None}) as written:
             old = written[path]
             del directory[name]
-            sink = TreeSink(directory, name, title, plan.leaves, plan.groups, baskets=len(extents) + 8)
+            sink = TreeSink(directory, name, title, plan.leaves, plan.groups, baskets=len(extents) + 8, streams=streams)
             start = 0
             for rows in extents:
                 sink.extend(plan.read_back(old, start, start + rows))

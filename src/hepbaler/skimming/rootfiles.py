@@ -86,7 +86,7 @@ def skim_root(job: Job, opened: Source, rntuple: bool, compression: str, skip_un
         raise UnreadableBranches(cannot_carry(job.source, left_out))
     counts, written, flow = {}, [], None
     with RootWriter(job.out, compression=compression, rntuple=rntuple) as writer:
-        if opened.objects:
+        if objects:
             writer.write_objects(objects)
         for tree in selected:
             seen = tree

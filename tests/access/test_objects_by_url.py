@@ -1,0 +1,97 @@
+"""Lists of lists, strings, maps, split objects by URL: as in the ROOT file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+import hepbaler
+from hepbaler.bounds import Bound, Plan
+
+DATA = Path(__file__).resolve().parents[2] / "../shared/data/real"
+EXACT = Plan((), Bound.parse("exact"))
+
+
+def test_a_tree_of_nested_fields_alone(tmp_path):
+    arrays = {
+        "lists": ak.Array([[[1, 2], []], [], [[3]]]),
+        "words": ak.Array([["a", "bcd"], [], ["x" * 300]]),
+        "pages": ak.Array([[["a", "bcd"], []], [], [["x" * 300]]]),
+    }
+    with uproot.recreate(tmp_path / "nested.root") as file:
+        file.mkrntuple("nested", arrays)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hepbaler.pipeline.CLUSTER_BYTES", 40)
+        hepbaler.compress(tmp_path / "nested.root", use_model=False)
+    with uproot.open(f"hepbaler://nested.root::{tmp_path / 'nested.root.hbal'}") as file:
+        tree = file["nested"]
+        assert tree.typenames() == {
+            "lists": "std::vector<std::vector<int64_t>>",
+            "words": "std::vector<std::string>",
+            "pages": "std::vector<std::vector<std::string>>",
+        }
+        for name, array in arrays.items():
+            assert tree[name].array().to_list() == array.to_list()
+            assert tree[name].array(entry_start=1, entry_stop=3).to_list() == array[1:3].to_list()
+
+
+def test_an_archive_of_a_merged_or_skimmed_file_keeps_groups(tmp_path):
+    shared = DATA / "uproot-HZZ-objects.root"
+    if not shared.exists():
+        pytest.skip(f"no {shared}")
+    hepbaler.compress(shared, tmp_path / "one.root.hbal", use_model=False, plan=EXACT)
+    hepbaler.merge(tmp_path / "two.root.hbal", [tmp_path / "one.root.hbal"] * 2)
+    hepbaler.skim(tmp_path / "one.root.hbal", tmp_path / "cut.root.hbal", keep=["jetp4", "num_primaryvertex"])
+    with uproot.open(shared) as real:
+        for name in ("two", "cut"):
+            with uproot.open(f"hepbaler://{name}.root::{tmp_path / f'{name}.root.hbal'}") as file:
+                branch = file["events/jetp4"]
+                assert branch.typename == "std::vector<TLorentzVector>"
+                assert ak.array_equal(branch.array(entry_stop=100), real["events/jetp4"].array(entry_stop=100))
+
+
+FILES = [
+    ("uproot-HZZ-objects.root", "events"),
+    ("uproot-stl_containers.root", "tree"),
+    ("uproot-vectorVectorDouble.root", "t"),
+    ("uproot-issue-880.root", "Z"),
+    ("uproot-leaflist.root", "tree"),
+    ("uproot-nesteddirs.root", "three/tree"),
+    ("cms_ntuple_wjet.root", "variable"),
+    ("atlas_ntuple_74ev_unroot-issue246.root", "main_variable"),
+    pytest.param("atlas_PHYSLITE_100ev.root", "CollectionTree", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("file", "path"), FILES)
+def test_same_names_types_and_values_as_the_file(file, path, tmp_path):
+    if not (DATA / file).exists():
+        pytest.skip(f"no {file} in {DATA}")
+    with uproot.open(DATA / file) as real:
+        if path not in {key.partition(";")[0] for key in real.keys()}:  # noqa: SIM118  (with cycles, and in folders)
+            path = next(key for key, kind in real.classnames(cycle=False).items() if kind == "TTree")
+        archive = tmp_path / f"{file}.hbal"
+        hepbaler.compress(DATA / file, archive, use_model=False, plan=EXACT, skip_unreadable=True)
+        with uproot.open(f"hepbaler://{file}::{archive}") as virtual, hepbaler.open(archive) as opened:
+            one, other = real[path], virtual[path]
+            carried = set(opened.trees[path].keys())
+            compared = 0
+            for name, branch in one.iteritems():
+                is_group = bool(branch.branches)
+                is_there = any(one.startswith(f"{name}/") for one in carried) if is_group else name in carried
+                if not is_there or "Double32_t" in branch.typename:
+                    continue
+                assert other[name].typename == branch.typename
+                if not is_group and "Float16_t" not in branch.typename:
+                    assert repr(other[name].interpretation) == repr(branch.interpretation)
+                    assert ak.array_equal(
+                        branch.array(entry_stop=100), other[name].array(entry_stop=100), equal_nan=True
+                    )
+                    compared += 1
+            assert compared > 0
+            assert np.array_equal(one.num_entries, other.num_entries)
