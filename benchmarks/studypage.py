@@ -22,8 +22,8 @@ __all__ = ("keep_study", "study_blocks", "write_study")
 # What all fits share; the rest of a row is about one of them.
 _BYTES = ("columns / latents", "float32 / stored", "arrays / archive", "ROOT / archive", "columns [%]", "typical [%]", "training [s]",
           "as small")  # fmt: skip
-_FIT = ("peak [GeV]", "mass [GeV]", "width [GeV]", "χ² / ndf", "shift [GeV]", "in errors", "width shift [GeV]",
-        "width [%]")  # fmt: skip
+_FIT = ("peak [GeV]", "mass [GeV]", "width [GeV]", "χ² / ndf", "shift [GeV]", "in errors", "of width [%]",
+        "rest held [GeV]", "of width, held [%]")  # fmt: skip
 _DIGITS = 6
 
 

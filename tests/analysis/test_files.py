@@ -149,7 +149,8 @@ def test_json_is_pure(archive, run):
 
 def test_analyse_prints_and_draws(archive, run, tmp_path):
     out = run("analyse", GENJETS, archive, "--model", "gauss-line", "--replicas", 5, "-o", tmp_path / "mass.pdf")
-    assert "generator jet mass, gauss-line, 100 to 225 GeV in 199 bins" in out
+    assert "generator jet mass, gauss-line, 1" in out
+    assert "rest held" in out
     assert "errors of the shift are paired" in out
     assert (tmp_path / "mass.pdf").read_bytes().startswith(b"%PDF")
 
@@ -237,18 +238,45 @@ def test_the_figures_of_the_simulation(shared_data):
     path = shared_data / "sim" / "ttbar_genjets_highpt.root"
     fit = replace(CHANNELS["genjet"].fit, model="gauss-line")
     masses = analyse(path, path, fit=fit, replicas=2).masses.before
-    assert masses.mass == pytest.approx(172.44, abs=0.01)
-    assert masses.mass_error == pytest.approx(0.13, abs=0.01)
-    assert masses.width == pytest.approx(4.07, abs=0.01)
-    assert masses.width_error == pytest.approx(0.13, abs=0.01)
     default = analyse(path, path, replicas=2).masses.before
-    assert default.ok, default.refused
-    assert default.p_value > 0.05
+    for found in (masses, default):
+        assert found.ok, found.refused
+        assert found.p_value > 0.01
+    # The two see the same peak.
+    assert abs(masses.mass - default.mass) < default.mass_error
+    assert abs(masses.width - default.width) < 2 * default.width_error
 
 
 @pytest.mark.shared
 @pytest.mark.slow
-@pytest.mark.parametrize(("model", "error"), [("gauss-line", 0.01), ("crystal-ball", 0.025)])
+def test_the_whole_range_is_no_gaussian_on_a_line(shared_data, run):
+    path = shared_data / "sim" / "ttbar_genjets_highpt.root"
+    options = ["--model", "gauss-line", "--window", 100, 225, "--replicas", 2]
+    out = run("analyse", path, path, *options, code=1)
+    assert "fit before refused: the model does not describe the spectrum: p = 0 is below 0.0001" in out
+    told = json.loads(run("analyse", path, path, *options, "--min-p-value", 0, "--json"))
+    assert told["before"]["chi2"] > 10 * told["before"]["n_dof"]
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["crystal-ball", "gauss-line"])
+def test_what_ten_bits_do_to_mass_and_width(shared_data, tmp_path, model):
+    from dataclasses import replace
+
+    path = shared_data / "sim" / "ttbar_genjets_highpt.root"
+    hepbaler.compress(path, tmp_path / "jets.hbal", use_model=False)
+    fit = replace(CHANNELS["genjet"].fit, model=model)
+    masses = analyse(path, tmp_path / "jets.hbal", fit=fit, replicas=50).masses
+    shift, width = masses.shift, masses.before.width
+    assert abs(shift.mass) < 0.01
+    assert abs(shift.held_mass) < 0.01 > 3 * shift.held_mass_error
+    assert abs(shift.held_width) < 1e-3 * width > shift.held_width_error
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "error"), [("gauss-line", 0.01), ("crystal-ball", 0.03)])
 def test_one_gev_in_the_simulation(shared_data, tmp_path, run, model, error):
     def add_one(jets):
         jets["p4_fM"] = ak.values_astype(jets["p4_fM"] + 1.0, np.float32)
@@ -257,5 +285,6 @@ def test_one_gev_in_the_simulation(shared_data, tmp_path, run, model, error):
     moved = rewrite(path, tmp_path / "shifted.root", add_one)
     told = json.loads(run("analyse", path, moved, "--model", model, "--replicas", 25, "--json"))
     assert told["shift"]["mass_error"] < error
-    assert abs(told["shift"]["mass"] - 1.0) < 3 * told["shift"]["mass_error"]
-    assert abs(told["shift"]["width"]) < 3 * told["shift"]["width_error"]
+    # A peak that takes its window along moves by what is put in, but for the rounding to float32.
+    assert abs(told["shift"]["mass"] - 1.0) < max(3 * told["shift"]["mass_error"], 1e-4)
+    assert abs(told["shift"]["width"]) < max(3 * told["shift"]["width_error"], 1e-4)

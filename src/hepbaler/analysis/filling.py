@@ -1,8 +1,12 @@
-"""Histograms of masses whose values lie on a grid.
+"""From masses to what is fitted: shares of points for the likelihood, entries of bins for figures and goodness of fit.
 
-Rounded values (of 10 mantissa bits, say 0.15 GeV apart) beat with the edges of bins: a bin holds four grid points or five,
-and a fit of the same masses in bins of 0.6 GeV moves by up to 0.1 GeV, though no mass moved by more than 0.08 and their
-mean not at all. A stored value stands for all those that are rounded to it, so it is spread evenly over its cell.
+Bins are bad for small shifts. A mass that crosses the edge of a bin of 0.6 GeV looks as if it had moved by 0.6 GeV, and one
+that moved inside of a bin as if it had not. So the likelihood knows no bins: it is a sum over masses, whose logarithm is
+interpolated between points that lie much closer than a peak is wide. Each mass gives its share to the points on both sides.
+
+Bins remain for figures and for the goodness of fit. There, rounded values (of 10 mantissa bits, say 0.15 GeV apart) beat
+with the edges: a bin holds four grid points or five. A stored value stands for all those that are rounded to it, so it is
+spread evenly over its cell.
 """
 
 from __future__ import annotations
@@ -10,17 +14,68 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ("Filler",)
+from .settings import FitSettings
+
+__all__ = ("Filler", "Spectrum")
 
 Array = NDArray[np.float64]
 
 NEIGHBOURS = 15  # gaps among which the smallest is the grid's step there
 NEXT_POINT = 1.5  # steps; a neighbour further away is not the next point of the grid
 SMALL_GAP = 0.05  # of the mean gap: values that lie anywhere have smaller ones
+MARGIN = 1.0  # of the window: cells of masses outside may reach inside, and a coarse grid shows only there
 
 
 def __dir__() -> tuple[str, ...]:
     return __all__
+
+
+class Spectrum:
+    """The masses of one file in a window.
+
+    Parameters
+    ----------
+    masses
+        In GeV, shape (n_masses,).
+    settings
+        Window, bins and points.
+
+    Attributes
+    ----------
+    inside
+        Which masses lie in the window, shape (n_inside,), ascending.
+    bins
+        Entries in each bin, shape (n_bins,); values on a grid are spread over their cells.
+    step
+        Typical step of the grid in GeV, 0 where the values lie on none.
+    """
+
+    def __init__(self, masses: NDArray[np.floating], settings: FitSettings) -> None:
+        masses = np.asarray(masses, np.float64)
+        edges = settings.fine_edges
+        margin = MARGIN * (settings.high - settings.low)
+        filler = Filler(masses[(masses >= edges[0] - margin) & (masses < edges[-1] + margin)], settings.edges)
+        self.bins, self.step = filler.fill(), filler.step
+        self.inside = np.flatnonzero((masses >= edges[0]) & (masses < edges[-1]))
+        self._n_points = len(edges) - 1
+        # Half a cell at each end lies beyond the last point, which takes all of it.
+        place = (masses[self.inside] - edges[0]) / (edges[1] - edges[0]) - 0.5
+        place = np.clip(place, 0.0, np.nextafter(self._n_points - 1.0, 0.0))
+        self._point = place.astype(np.int64)
+        self._share = place - self._point
+
+    def points(self, weights: Array | None = None) -> Array:
+        """Masses that each point of the likelihood stands for, shape (n_points,).
+
+        Parameters
+        ----------
+        weights
+            Of the masses inside, shape (n_inside,).
+        """
+        weights = np.ones(len(self.inside)) if weights is None else weights
+        above = weights * self._share
+        below = np.bincount(self._point, weights - above, self._n_points)
+        return np.asarray(below + np.bincount(self._point + 1, above, self._n_points), np.float64)
 
 
 class Filler:
@@ -32,20 +87,19 @@ class Filler:
         In GeV, shape (n_candidates,). Those a little outside the bins count, too: their cells may reach inside.
     edges
         Of the bins, shape (n_bins + 1,).
-    spread
-        Whether values on a grid are spread over their cells.
 
     Attributes
     ----------
     step
-        Typical step of the grid in GeV, 0 where the values lie on none.
+        Typical step of the grid between the edges in GeV, 0 where the values lie on none.
     """
 
-    def __init__(self, masses: NDArray[np.floating], edges: Array, *, spread: bool = True) -> None:
+    def __init__(self, masses: NDArray[np.floating], edges: Array) -> None:
         self._edges = edges
         values, self._index = np.unique(np.asarray(masses, np.float64), return_inverse=True)
-        steps = _steps(values, len(self._index)) if spread else None
-        self.step = 0.0 if steps is None else float(np.median(steps))
+        steps = _steps(values, len(self._index))
+        between = (values >= edges[0]) & (values < edges[-1])
+        self.step = 0.0 if steps is None else float(np.median(steps[between] if between.any() else steps))
         # Bin 0 and the last are for what lies outside.
         self._bins = np.searchsorted(edges, values, side="right")[self._index]
         self._knots = np.empty(0) if steps is None else _cells(values, steps)

@@ -3,6 +3,10 @@
 Both spectra come from the same events, so that their fluctuations are shared and the error of a shift is far smaller than
 the errors of the two fits. It is found by a paired bootstrap (B. Efron, Ann. Statist. 7 (1979) 1): each replica gives
 every event one Poisson weight, the same in both files.
+
+Width and tails of a peak are hard to tell apart, so that a free fit knows changes of the width badly. The same shift is
+therefore also found with all but mass and width held at what they were before: by how much did the peak move and widen,
+if nothing else changed?
 """
 
 from __future__ import annotations
@@ -16,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .candidates import Candidates
-from .filling import Filler
+from .filling import Spectrum
 from .fits import MassFit, MassFitter
 from .settings import FitSettings
+from .window import align, around_peak
 
 __all__ = ("MassComparison", "PeakErrors", "Shift", "compare_masses")
 
@@ -27,7 +32,6 @@ Progress = Callable[[str, int, int], None]
 
 ONE_SIGMA = (15.8655, 84.1345)  # percent
 MAX_FAILED = 0.1  # share of replicas that may fail
-MARGIN = 0.15  # of the window
 PEAK_WIDTHS = 2.0  # around the fitted mass
 
 
@@ -47,6 +51,8 @@ class Shift:
         Paired: half of the central 68 % of the replicas.
     mass_error_independent, width_error_independent
         What they would be for different events; for comparison.
+    held_mass, held_mass_error, held_width, held_width_error
+        The same with all other parameters held at those of the fit before. Better known; and right if nothing else changed.
     replicas, failed
         How many were fitted, and how many of these failed.
     """
@@ -57,6 +63,10 @@ class Shift:
     width_error: float
     mass_error_independent: float
     width_error_independent: float
+    held_mass: float
+    held_mass_error: float
+    held_width: float
+    held_width_error: float
     replicas: int
     failed: int
 
@@ -88,11 +98,14 @@ class MassComparison:
     Attributes
     ----------
     settings
-        Of both fits.
+        Of both fits, with the window that was found.
+    moved
+        By how much the masses after were moved down, in GeV, so that their peak has its place in the window; what the fit
+        gives for them is moved back.
     before_counts, after_counts
         Spectra, shape (n_bins,).
     before_step, after_step
-        Step of the grid on which the masses lie, in GeV; 0 for none, or where values are not spread over their cells.
+        Step of the grid on which the masses lie, in GeV; 0 for none.
     shift, shift_refused
         None where a fit is refused or too many replicas failed, and why.
     peak
@@ -100,6 +113,7 @@ class MassComparison:
     """
 
     settings: FitSettings
+    moved: float
     before: MassFit
     after: MassFit
     before_counts: Array
@@ -123,6 +137,7 @@ class MassComparison:
             "model": settings.model,
             "window": [settings.low, settings.high],
             "bins": settings.n_bins,
+            "moved": self.moved,
             "grid_step": {"before": self.before_step, "after": self.after_step},
             "before": self.before.to_dict(),
             "after": self.after.to_dict(),
@@ -168,18 +183,18 @@ def compare_masses(
     >>> round(result.shift.mass, 1)
     1.0
     """
+    settings = around_peak(before.mass, settings)
     fitter = MassFitter(settings)
-    spectra = (_Spectrum(before, settings), _Spectrum(after, settings))
-    before_counts, after_counts = (spectrum.filler.fill() for spectrum in spectra)
-    first = fitter.fit(before_counts)
+    spectrum = Spectrum(before.mass, settings)
+    first = fitter.fit(spectrum)
+    moved = align(after.mass, fitter, first) if first.ok else 0.0
+    other = Spectrum(after.mass - moved, settings)
     # A fit of what is nearly the same spectrum could end in another minimum if it started elsewhere.
-    same = np.array_equal(before_counts, after_counts)
-    second = first if same else fitter.fit(after_counts, near=first if first.ok else None)
+    same = np.array_equal(spectrum.points(), other.points())
+    second = first if same else fitter.fit(other, near=first if first.ok else None)
     if first.ok and not second.ok:
-        second = fitter.fit(after_counts)
-    first, second = (
-        _resolved(fit, spectrum.filler.step) for fit, spectrum in zip((first, second), spectra, strict=True)
-    )
+        second = fitter.fit(other)
+    first, second = _resolved(first, spectrum.step), _resolved(second, other.step)
     shift: Shift | None = None
     refused: str | None = None
     if not first.ok or not second.ok:
@@ -187,30 +202,21 @@ def compare_masses(
             f"the fit {word} is refused" for word, fit in (("before", first), ("after", second)) if not fit.ok
         )
     else:
-        shift, refused = _bootstrap(fitter, spectra, (first, second), replicas, seed, progress)
-    peak = _peak_errors(before, after, first) if first.ok else None
+        replicated = _Replicas((before, after), (spectrum, other), fitter, (first, second))
+        shift, refused = replicated.shift(moved, replicas, seed, progress)
     return MassComparison(
         settings,
+        moved,
         first,
-        second,
-        before_counts,
-        after_counts,
-        spectra[0].filler.step,
-        spectra[1].filler.step,
+        replace(second, mass=second.mass + moved),
+        spectrum.bins,
+        other.bins if not moved else Spectrum(after.mass, settings).bins,
+        spectrum.step,
+        other.step,
         shift,
         refused,
-        peak,
+        _peak_errors(before, after, first) if first.ok else None,
     )
-
-
-class _Spectrum:
-    """The candidates of one file in the window, and near enough for their rounding to reach it."""
-
-    def __init__(self, candidates: Candidates, settings: FitSettings) -> None:
-        margin = MARGIN * (settings.high - settings.low) if settings.spread else 0.0
-        inside = (candidates.mass >= settings.low - margin) & (candidates.mass < settings.high + margin)
-        self.event = candidates.event[inside]
-        self.filler = Filler(candidates.mass[inside], settings.edges, spread=settings.spread)
 
 
 def _resolved(fit: MassFit, step: float) -> MassFit:
@@ -221,46 +227,75 @@ def _resolved(fit: MassFit, step: float) -> MassFit:
     return replace(fit, refused=(reason,))
 
 
-def _bootstrap(
-    fitter: MassFitter,
-    spectra: tuple[_Spectrum, _Spectrum],
-    fits: tuple[MassFit, MassFit],
-    replicas: int,
-    seed: int,
-    progress: Progress | None,
-) -> tuple[Shift | None, str | None]:
-    first, second = fits
-    events, numbers = np.unique(np.concatenate([spectrum.event for spectrum in spectra]), return_inverse=True)
-    numbered = np.split(numbers, [len(spectra[0].event)])
-    rng = np.random.default_rng(seed)
-    shifts = []
-    for replica in range(replicas):
-        weights = rng.poisson(1.0, len(events)).astype(np.float64)
-        counts = [spectrum.filler.fill(weights[number]) for spectrum, number in zip(spectra, numbered, strict=True)]
-        one = fitter.refit(counts[0], first)
-        # Equal spectra of equal fits have equal results; there is no need to find them twice.
-        same = np.array_equal(counts[0], counts[1]) and first.values == second.values
-        other = one if same else fitter.refit(counts[1], second)
-        if one is not None and other is not None:
-            shifts.append((other[0] - one[0], other[1] - one[1]))
-        if progress is not None:
-            progress("bootstrap", replica + 1, replicas)
-    failed = replicas - len(shifts)
-    if len(shifts) < 2 or failed > MAX_FAILED * replicas:
-        return None, f"{failed} of {replicas} fits of the bootstrap did not converge"
-    low, high = np.percentile(np.array(shifts), ONE_SIGMA, axis=0)
-    mass_error, width_error = (high - low) / 2
-    shift = Shift(
-        mass=second.mass - first.mass,
-        mass_error=float(mass_error),
-        width=second.width - first.width,
-        width_error=float(width_error),
-        mass_error_independent=math.hypot(first.mass_error, second.mass_error),
-        width_error_independent=math.hypot(first.width_error, second.width_error),
-        replicas=replicas,
-        failed=failed,
-    )
-    return shift, None
+class _Replicas:
+    """A paired bootstrap of two fits."""
+
+    def __init__(
+        self,
+        candidates: tuple[Candidates, Candidates],
+        spectra: tuple[Spectrum, Spectrum],
+        fitter: MassFitter,
+        fits: tuple[MassFit, MassFit],
+    ) -> None:
+        self._spectra, self._fitter, self._fits = spectra, fitter, fits
+        self._same = np.array_equal(spectra[0].points(), spectra[1].points())
+        events = [each.event[spectrum.inside] for each, spectrum in zip(candidates, spectra, strict=True)]
+        self._events, numbers = np.unique(np.concatenate(events), return_inverse=True)
+        self._numbers = np.split(numbers, [len(events[0])])
+
+    def shift(
+        self, moved: float, replicas: int, seed: int, progress: Progress | None
+    ) -> tuple[Shift | None, str | None]:
+        """The shift with its errors, or why there is none."""
+        first, second = self._fits
+        held = (first.mass, first.width)
+        if not self._same:
+            found = self._fitter.refit(self._spectra[1].points(), first, hold=True)
+            held = found if found is not None else (math.nan, math.nan)
+        rng = np.random.default_rng(seed)
+        shifts = []
+        for replica in range(replicas):
+            one = self._replica(rng.poisson(1.0, len(self._events)).astype(np.float64))
+            if one is not None:
+                shifts.append(one)
+            if progress is not None:
+                progress("bootstrap", replica + 1, replicas)
+        failed = replicas - len(shifts)
+        if len(shifts) < 2 or failed > MAX_FAILED * replicas:
+            return None, f"{failed} of {replicas} fits of the bootstrap did not converge"
+        low, high = np.percentile(np.array(shifts), ONE_SIGMA, axis=0)
+        mass_error, width_error, held_mass_error, held_width_error = (float(error) for error in (high - low) / 2)
+        shift = Shift(
+            mass=second.mass - first.mass + moved,
+            mass_error=mass_error,
+            width=second.width - first.width,
+            width_error=width_error,
+            mass_error_independent=math.hypot(first.mass_error, second.mass_error),
+            width_error_independent=math.hypot(first.width_error, second.width_error),
+            held_mass=held[0] - first.mass + moved,
+            held_mass_error=held_mass_error,
+            held_width=held[1] - first.width,
+            held_width_error=held_width_error,
+            replicas=replicas,
+            failed=failed,
+        )
+        return shift, None
+
+    def _replica(self, weights: Array) -> tuple[float, float, float, float] | None:
+        """After minus before of mass and width, free and with the rest held; None if a fit did not converge."""
+        if self._same:
+            # Equal spectra have equal fits; there is no need to find them.
+            return (0.0, 0.0, 0.0, 0.0)
+        points = [
+            spectrum.points(weights[number]) for spectrum, number in zip(self._spectra, self._numbers, strict=True)
+        ]
+        first, second = self._fits
+        free = [self._fitter.refit(each, fit) for each, fit in zip(points, (first, second), strict=True)]
+        held = [self._fitter.refit(each, first, hold=True) for each in points]
+        (one, other), (held_one, held_other) = free, held
+        if one is None or other is None or held_one is None or held_other is None:
+            return None
+        return (other[0] - one[0], other[1] - one[1], held_other[0] - held_one[0], held_other[1] - held_one[1])
 
 
 def _peak_errors(before: Candidates, after: Candidates, fit: MassFit) -> PeakErrors:

@@ -47,9 +47,9 @@ def draw_masses(result: MassComparison, label: str, *, names: tuple[str, str] = 
             after, edges, ax=above, histtype="errorbar", color=AFTER, label=names[1], yerr=np.sqrt(after), markersize=3
         )
         _draw_fit(above, centres, result.before, BEFORE, "-")
-        _draw_fit(above, centres, result.after, AFTER, "--")
+        _draw_fit(above, centres + result.moved, result.after, AFTER, "--")
         above.set_xlim(settings.low, settings.high)
-        above.set_ylim(0, 1.45 * max(float(np.max(before, initial=1.0)), float(np.max(after, initial=1.0))))
+        above.set_ylim(0, 1.75 * max(float(np.max(before, initial=1.0)), float(np.max(after, initial=1.0))))
         above.set_ylabel(f"entries / {(settings.high - settings.low) / settings.n_bins:.3g} GeV")
         if result.before.ok or result.after.ok:
             above.plot([], [], "-", color="black", label="fit")
@@ -93,9 +93,7 @@ def _words(result: MassComparison) -> list[str]:
             reason, *more = fit.refused
             words += [f"{name}: fit refused", f"  {reason[:60]}" + (" ..." if more or len(reason) > 60 else "")]
             continue
-        quality = f"$\\chi^2$/ndf {fit.chi2:.0f}/{fit.n_dof}"
-        if fit.p_value == fit.p_value:
-            quality += f", p = {fit.p_value:.2g}"
+        quality = f"$\\chi^2$/ndf {fit.chi2:.0f}/{fit.n_dof}, p = {fit.p_value:.2g}"
         words += [
             f"{name}: {fit.mass:.2f} $\\pm$ {fit.mass_error:.2f} GeV",
             f"  width {fit.width:.2f} $\\pm$ {fit.width_error:.2f} GeV",
@@ -106,5 +104,7 @@ def _words(result: MassComparison) -> list[str]:
         words += [
             f"shift: {shift.mass:+.4f} $\\pm$ {shift.mass_error:.4f} GeV",
             f"  of width {shift.width:+.4f} $\\pm$ {shift.width_error:.4f} GeV",
+            f"rest held: {shift.held_mass:+.4f} $\\pm$ {shift.held_mass_error:.4f} GeV",
+            f"  of width {shift.held_width:+.4f} $\\pm$ {shift.held_width_error:.4f} GeV",
         ]
     return words

@@ -5,8 +5,8 @@ Which one when:
 - ``crystal-ball``: a Gaussian core with a power-law tail on each side. A reconstructed jet loses particles and picks up
   others, so its peak has tails; this is the default.
 - ``voigt``: the natural (Breit-Wigner) line of fixed width, smeared by a Gaussian. For peaks without such tails.
-- ``gauss-line``: a Gaussian on a straight line, by least squares without weights, for comparison with older studies.
-  Errors come from the scatter of the bins around the curve, so that goodness of fit cannot be asked for.
+- ``gauss-line``: a Gaussian on a straight line, for comparison with older studies. A peak with tails is no Gaussian, so
+  that this describes its core only, and is fitted there only.
 
 Formulas: double-sided Crystal Ball as in arXiv:1606.03833 (section 5), after J. E. Gaiser, SLAC-R-255 (1982);
 Bernstein polynomials are sums of non-negative terms, so that a background never becomes negative.
@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 LOW_POWER = 1.0
 HIGH_POWER = 3.0
 TOP_WIDTH = 1.42  # GeV, natural width of the top quark (PDG 2024), far below any jet's resolution
-GAUSS_POINTS = 5  # per bin, where a shape has no integral in closed form
+GAUSS_POINTS = 2  # per cell, far narrower than a peak, where a shape has no integral in closed form
 
 
 def __dir__() -> tuple[str, ...]:
@@ -82,8 +82,8 @@ class Model:
         Those after mass and width.
     degree
         Of the background's Bernstein polynomial.
-    unweighted
-        Whether the fit is by least squares without weights, not by likelihood.
+    reach
+        Widths around the peak that the model describes; None for as far as one looks.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Model:
     cumulative: Callable[..., Array]
     parameters: tuple[Parameter, ...]
     degree: int
-    unweighted: bool = False
+    reach: float | None = None
 
     def fractions(self, edges: Array, mass: float, width: float, *rest: float) -> Array:
         """Share of the peak in each bin, shape (n_bins,); they add up to 1 in the window."""
@@ -154,7 +154,7 @@ MODELS = {
     for model in (
         Model("crystal-ball", "double-sided Crystal Ball + Bernstein", _crystal_ball, _TAILS, 2),
         Model("voigt", "Voigt + Bernstein", _voigt, (), 2),
-        Model("gauss-line", "Gaussian + line", _gauss, (), 1, unweighted=True),
+        Model("gauss-line", "Gaussian + line", _gauss, (), 1, reach=3.0),
     )
 }
 

@@ -34,8 +34,22 @@ def __dir__() -> tuple[str, ...]:
 @click.option(
     "--model", type=click.Choice(MODELS), default="crystal-ball", show_default=True, help="Peak and background."
 )
-@click.option("--window", type=float, nargs=2, metavar="LOW HIGH", help="Of the fit, in GeV (default: the channel's).")
-@click.option("--bins", type=click.IntRange(min=20), metavar="N", help="In the window (default: the channel's).")
+@click.option(
+    "--window",
+    type=float,
+    nargs=2,
+    metavar="LOW HIGH",
+    help="Of the fit, in GeV (default: the channel's; of gauss-line three widths around the peak in it).",
+)
+@click.option(
+    "--bins", type=click.IntRange(min=20), metavar="N", help="In the window, to judge the fit (default: the channel's)."
+)
+@click.option(
+    "--min-p-value",
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="P",
+    help="Refuse a fit that describes its spectrum worse; 0 for none [0.0001].",
+)
 @click.option(
     "--branch", multiple=True, metavar="ROLE=NAME", help="Branch for a role, as in mass=GenJet_p4_fM (repeatable)."
 )
@@ -45,7 +59,6 @@ def __dir__() -> tuple[str, ...]:
 @click.option("--min-btag", type=float, metavar="SCORE", help="From which score a jet is a b jet (resolved).")
 @click.option("--min-jets", type=click.IntRange(min=0), metavar="N", help="Jets that an event needs.")
 @click.option("--no-truth", is_flag=True, help="Do not match jets to generated quarks (resolved).")
-@click.option("--no-spread", is_flag=True, help="Fill rounded masses as they are, not spread over their rounding.")
 @click.option("--replicas", type=click.IntRange(min=2), default=200, show_default=True, help="Of the paired bootstrap.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the bootstrap.")
 @click.option(
@@ -64,6 +77,7 @@ def analyse(
     model: str,
     window: tuple[float, float] | None,
     bins: int | None,
+    min_p_value: float | None,
     branch: tuple[str, ...],
     tree: str | None,
     min_pt: float | None,
@@ -71,7 +85,6 @@ def analyse(
     min_btag: float | None,
     min_jets: int | None,
     no_truth: bool,
-    no_spread: bool,
     replicas: int,
     seed: int,
     output: str | None,
@@ -89,7 +102,15 @@ def analyse(
     cuts = {"min_pt": min_pt, "max_eta": max_eta, "min_btag": min_btag, "min_jets": min_jets}
     selection = replace(how.selection, **{name: value for name, value in cuts.items() if value is not None})  # type: ignore[arg-type]
     low, high = window or (how.fit.low, how.fit.high)
-    fit = replace(how.fit, model=model, low=low, high=high, n_bins=bins or how.fit.n_bins, spread=not no_spread)
+    fit = replace(
+        how.fit,
+        model=model,
+        low=low,
+        high=high,
+        n_bins=bins or how.fit.n_bins,
+        around_peak=window is None,
+        min_p_value=how.fit.min_p_value if min_p_value is None else min_p_value,
+    )
     with progress_bar() as progress:
         report = topmass.analyse(
             before,
@@ -140,6 +161,16 @@ def _print(report: TopMassReport, output: str | None) -> None:
                 "",
             )
         )
+        rows.append(
+            (
+                "rest held",
+                "",
+                f"{shift.held_mass:+.4f} ± {shift.held_mass_error:.4f}",
+                f"{shift.held_width:+.4f} ± {shift.held_width_error:.4f}",
+                "",
+                "",
+            )
+        )
     title = f"{report.label.removesuffix(' [GeV]')}, {settings.model}, {settings.low:g} to {settings.high:g} GeV in {settings.n_bins} bins"
     print_table(title, ("", "entries", "mass [GeV]", "width [GeV]", "chi2/ndf", "p"), rows)
     lines = [
@@ -150,6 +181,7 @@ def _print(report: TopMassReport, output: str | None) -> None:
     if masses.before.ok and masses.after.ok and masses.shift_refused is not None:
         lines.append(f"no error of the shift: {masses.shift_refused}")
     if shift is not None:
+        lines.append("rest held: the shift with all but mass and width as before")
         lines.append(
             f"errors of the shift are paired, from {plural(shift.replicas, 'replica')} of the events; "
             f"for different events they would be {shift.mass_error_independent:.3g} and {shift.width_error_independent:.3g} GeV"
@@ -162,9 +194,7 @@ def _print(report: TopMassReport, output: str | None) -> None:
         )
     for name, step in (("before", masses.before_step), ("after", masses.after_step)):
         if step:
-            lines.append(f"masses {name} lie {step:.3g} GeV apart; each is spread over its rounding")
-    if settings.model == "gauss-line":
-        lines.append("least squares without weights: errors from the scatter around the curve, no test of the fit")
+            lines.append(f"masses {name} lie {step:.3g} GeV apart")
     if output is not None:
         lines.append(f"-> {output}")
     print_lines(lines)
@@ -173,12 +203,11 @@ def _print(report: TopMassReport, output: str | None) -> None:
 def _row(name: str, fit: MassFit) -> tuple[str, ...]:
     if not fit.ok:
         return name, f"{fit.entries:,}", "refused", "", "", ""
-    p_value = f"{fit.p_value:.2g}" if fit.p_value == fit.p_value else "-"
     return (
         name,
         f"{fit.entries:,}",
         f"{fit.mass:.3f} ± {fit.mass_error:.3f}",
         f"{fit.width:.3f} ± {fit.width_error:.3f}",
         f"{fit.chi2:.0f}/{fit.n_dof}",
-        p_value,
+        f"{fit.p_value:.2g}",
     )

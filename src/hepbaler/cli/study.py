@@ -50,6 +50,12 @@ def __dir__() -> tuple[str, ...]:
     help="With --weight: train this autoencoder with it, too (repeatable) [all].",
 )
 @click.option("--replicas", type=click.IntRange(min=2), default=100, show_default=True, help="Of the paired bootstrap.")
+@click.option(
+    "--min-p-value",
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="P",
+    help="Refuse fits that describe their spectrum worse; 0 for none [0.0001].",
+)
 @click.option("--train-steps", type=click.IntRange(min=1), metavar="N", help="Steps of training of each variant.")
 @click.option("--device", default="auto", show_default=True, metavar="DEVICE", help="Where to train.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything.")
@@ -69,6 +75,7 @@ def study(
     weights: tuple[str, ...],
     weighted: tuple[str, ...],
     replicas: int,
+    min_p_value: float | None,
     train_steps: int | None,
     device: str,
     seed: int,
@@ -91,6 +98,7 @@ def study(
         channel=channel,
         branches=dict(role_of(text) for text in branch),
         replicas=replicas,
+        min_p_value=studies.StudySettings.min_p_value if min_p_value is None else min_p_value,
         weights=dict(weight_of(ctx, text) for text in weights),
         weighted=weighted,
         train_steps=train_steps,
@@ -129,7 +137,8 @@ def _print(result: StudyResult) -> None:
         "mass [GeV]": "mass [GeV]",
         "shift [GeV]": "shift [GeV]",
         "in errors": "in errors",
-        "width [%]": "width [%]",
+        "of width [%]": "of width [%]",
+        "of width, held [%]": "rest held [%]",
     }
 
     def shown(rows: list[tuple[str, ...]], chosen: dict[str, str]) -> list[tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -130,10 +130,11 @@ class _Work:
 
     def _analysis(self) -> dict[str, Any]:
         """What decides how an archive is judged, as JSON gives it back."""
-        told = self._settings.to_dict()
-        again: dict[str, Any] = json.loads(
-            json.dumps({name: told[name] for name in ("channel", "branches", "fits", "replicas", "seed")})
-        )
+        settings = self._settings
+        told = settings.to_dict()
+        asked = {name: told[name] for name in ("channel", "branches", "replicas", "seed")}
+        asked["fits"] = {model: asdict(settings.fit(model)) for model in settings.fits}
+        again: dict[str, Any] = json.loads(json.dumps(asked))
         return again
 
     def _judge(self, name: str, kind: str, made: Made) -> Variant:
@@ -156,13 +157,12 @@ class _Work:
 
     def _analyse(self, name: str, archive: Path, model: str) -> dict[str, Any]:
         settings = self._settings
-        channel = find_channel(settings.channel)
         found = analyse(
             self._source,
             archive,
             channel=settings.channel,
             branches=settings.branches,
-            fit=replace(channel.fit, model=model),
+            fit=settings.fit(model),
             replicas=settings.replicas,
             seed=settings.seed,
             progress=self._progress,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ..analysis.candidates import find_channel
+from ..analysis.settings import FitSettings
 from ..errors import InputError
 
 __all__ = ("StudySettings",)
@@ -33,6 +35,8 @@ class StudySettings:
         Of the analysis, as in `hepbaler.analyse`.
     fits
         Models of the fit; the first one counts.
+    min_p_value
+        Fits that describe their spectrum worse are refused, as in `hepbaler.analysis.FitSettings`.
     replicas
         Of the paired bootstrap.
     weights
@@ -46,7 +50,7 @@ class StudySettings:
     Raises
     ------
     InputError
-        There is nothing to compare.
+        There is nothing to compare, or no such channel or model of the fit.
     """
 
     ratio: float = 1.6
@@ -56,6 +60,7 @@ class StudySettings:
     channel: str = "genjet"
     branches: Mapping[str, str] = field(default_factory=dict)
     fits: tuple[str, ...] = ("gauss-line", "crystal-ball")
+    min_p_value: float = FitSettings.min_p_value
     replicas: int = 100
     weights: Mapping[str, float] = field(default_factory=dict)
     weighted: tuple[str, ...] = ()
@@ -71,6 +76,12 @@ class StudySettings:
         if self.weighted and not self.weights:
             msg = f"{', '.join(self.weighted)} cannot be trained with weights: there are none"
             raise InputError(msg)
+        for model in self.fits:
+            self.fit(model)
+
+    def fit(self, model: str) -> FitSettings:
+        """How one of the models is fitted."""
+        return replace(find_channel(self.channel).fit, model=model, min_p_value=self.min_p_value)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""

@@ -23,8 +23,9 @@ HEAD = (
     "χ² / ndf",
     "shift [GeV]",
     "in errors",
-    "width shift [GeV]",
-    "width [%]",
+    "of width [%]",
+    "rest held [GeV]",
+    "of width, held [%]",
     "training [s]",
     "as small",
 )
@@ -39,7 +40,9 @@ NOTES = (
     ),
     (
         "shift: fitted after minus before; its error is a paired one. in errors: in statistical errors of the original's "
-        "fit. width [%]: shift of the width over the width before. as small: the finest archive of rounded values without a model that takes no more bytes."
+        "fit. of width: shift of the width over the width before. rest held: the same shifts with all but mass and width as "
+        "in the original. refused: the fit does not describe its spectrum, or is not valid. as small: the finest archive of "
+        "rounded values without a model that takes no more bytes."
     ),
 )
 
@@ -100,20 +103,29 @@ def _row(one: Variant, fit: str, names: Sequence[str]) -> tuple[str, ...]:
         cells |= {
             "shift [GeV]": f"{shift['mass']:+.4f} ± {shift['mass_error']:.4f}",
             "in errors": f"{shift['mass'] / told['before']['mass_error']:+.2f}",
-            "width shift [GeV]": f"{shift['width']:+.4f} ± {shift['width_error']:.4f}",
-            "width [%]": f"{100 * shift['width'] / told['before']['width']:+.2f}",
+            "of width [%]": _percent(shift, "width", told["before"]),
         }
+        if shift["held_mass"] is not None:
+            cells |= {
+                "rest held [GeV]": f"{shift['held_mass']:+.4f} ± {shift['held_mass_error']:.4f}",
+                "of width, held [%]": _percent(shift, "held_width", told["before"]),
+            }
     return tuple(cells.values())
+
+
+def _percent(shift: Mapping[str, Any], what: str, before: Mapping[str, Any]) -> str:
+    """A shift of the width with its error, over the width before."""
+    value, error = (100 * shift[name] / before["width"] for name in (what, f"{what}_error"))
+    return f"{value:+.2f} ± {error:.2f}"
 
 
 def _fitted(fit: Mapping[str, Any]) -> dict[str, str]:
     if not fit["ok"]:
         return {"mass [GeV]": "refused"}
-    quality = f"{fit['chi2']:.0f} / {fit['n_dof']}"
     return {
         "mass [GeV]": f"{fit['mass']:.3f} ± {fit['mass_error']:.3f}",
         "width [GeV]": f"{fit['width']:.3f} ± {fit['width_error']:.3f}",
-        "χ² / ndf": quality if fit["p_value"] is None else f"{quality}, p = {fit['p_value']:.2g}",
+        "χ² / ndf": f"{fit['chi2']:.0f} / {fit['n_dof']}, p = {fit['p_value']:.2g}",
     }
 
 
@@ -159,11 +171,18 @@ def remarks(result: StudyResult, fit: str) -> list[str]:
 
 
 def fit_sentence(result: StudyResult, fit: str) -> str:
-    """How many autoencoders keep the mass within the error of the original's fit."""
-    every = [one for one in result.variants if one.kind in ("latent", "weighted")]
-    kept = 0
-    for one in every:
-        told = one.fits.get(fit)
-        if told is not None and told["shift"] is not None:
-            kept += abs(told["shift"]["mass"]) < told["before"]["mass_error"]
-    return f"{kept} of {len(every)} autoencoders keep the mass within the statistical error of the original's fit"
+    """How many autoencoders keep the mass within the error of the original's fit, and how many of their fits are valid."""
+    plain = _kept(result, fit, "latent")
+    sentence = (
+        f"{plain[0]} of {plain[2]} autoencoders keep the mass within the statistical error of the original's fit, "
+        f"and {plain[1]} of their fits are valid"
+    )
+    weighted = _kept(result, fit, "weighted")
+    return f"{sentence}; with weights {weighted[0]} and {weighted[1]} of {weighted[2]}" if weighted[2] else sentence
+
+
+def _kept(result: StudyResult, fit: str, kind: str) -> tuple[int, int, int]:
+    """Autoencoders that keep the mass, those whose fit is valid, and all."""
+    every = [one.fits.get(fit) for one in result.variants if one.kind == kind]
+    shifts = [(told["shift"]["mass"], told["before"]["mass_error"]) for told in every if told and told["shift"]]
+    return sum(abs(shift) < error for shift, error in shifts), len(shifts), len(every)
