@@ -93,8 +93,15 @@ def test_jets_see_their_partons_without_an_index(partons):
     path, out, report = partons
     with hepbaler.open(out) as archive:
         assert "nearest/1" in archive.reader.meta["required_features"]
-        links = archive.info()["trees"][0]["links"]
+        told = archive.info()
+        links = told["trees"][0]["links"]
+        parts = told["bytes_by_part"]
         assert [(one["kind"]) for one in links] == ["nearest"]
+        # The places are no latents, and with them all bytes are told.
+        places = [table["place_bytes"] for table in told["trees"][0]["tables"]]
+        assert parts["nearest rows"] == sum(places) > 1000
+        assert sum(parts.values()) == told["bytes"]
+        assert sum(table["latent_bytes"] for table in told["trees"][0]["tables"]) == parts["latents"]
     assert sum(table.archive_bytes for table in report.tables) < 0.95 * sum(
         table.plain_bytes for table in report.tables
     )

@@ -33,7 +33,7 @@ def describe(archive: Archive) -> dict[str, Any]:
     reader, meta = archive.reader, archive.meta
     sections = reader.bytes_by_part()
     trees = []
-    pages = latents = 0
+    pages = latents = places = 0
     for tree in archive.trees.values():
         parts = []
         for segment in tree.segments:
@@ -43,10 +43,13 @@ def describe(archive: Archive) -> dict[str, Any]:
                 if header.n_clusters
                 else np.zeros(header.n_slots, np.int64)
             )
-            parts.append(_Part(header, dict(zip(header.slots(), sizes.tolist(), strict=True))))
+            part = _Part(header, dict(zip(header.slots(), sizes.tolist(), strict=True)))
+            parts.append(part)
             n_columns = len(header.schema.columns)
+            found = sum(part.places(i) for i in range(len(header.models)))
             pages += int(sizes[:n_columns].sum())
-            latents += int(sizes[n_columns:].sum())
+            latents += int(sizes[n_columns:].sum()) - found
+            places += found
         trees.append(_tree(tree.header, parts, sections))
     models = sum(size for name, size in sections.items() if name.startswith(("section:model/", "section:autoencoder/")))
     objects = sections.get("section:objects", 0)
@@ -60,10 +63,11 @@ def describe(archive: Archive) -> dict[str, Any]:
         "bytes_by_part": {
             "corrections": pages,
             "latents": latents,
+            "nearest rows": places,
             "models": models,
             "objects": objects,
             "header": sections.get("meta", 0),
-            "index": total - pages - latents - models - objects - sections.get("meta", 0),
+            "index": total - pages - latents - places - models - objects - sections.get("meta", 0),
         },
         "source": source,
         "raw_bytes": raw,
@@ -102,6 +106,10 @@ class _Part:
 
     header: TreeHeader
     sizes: Mapping[str, int]
+
+    def places(self, model: int) -> int:
+        """Bytes in which a model's rows say where their nearest rows are."""
+        return sum(self.sizes[name] for name in self.header.places(model))
 
 
 def _tree(header: TreeHeader, parts: Sequence[_Part], sections: Mapping[str, int]) -> dict[str, Any]:
@@ -154,8 +162,11 @@ def _tree(header: TreeHeader, parts: Sequence[_Part], sections: Mapping[str, int
                 "learned": len(learned.intersection(table.columns)),
                 "raw_bytes": sum(rows[table.index] * itemsize[key] for key in table.columns),
                 "page_bytes": sum(part.sizes[key] for part in parts for key in table.columns),
-                "latent_bytes": sum(part.sizes[name] for part, i, _ in mine for name in part.header.hidden(i))
+                "latent_bytes": sum(
+                    sum(part.sizes[name] for name in part.header.hidden(i)) - part.places(i) for part, i, _ in mine
+                )
                 + sum(one["latent_bytes"] for one in others),
+                "place_bytes": sum(part.places(i) for part, i, _ in mine),
                 "model_bytes": sum(sections.get(f"section:{name}", 0) for name in {entry.section for *_, entry in mine})
                 + sum(one["decoder_bytes"] for one in others),
             }

@@ -106,12 +106,16 @@ class TreeHeader:
         names = [column.key for column in self.schema.columns]
         names += [f"@latents/{i}" for i in range(len(self.models))]
         names += [page_name(i) for i in range(len(self.autoencoders))]
-        names += [place_name(i, table) for i, model in enumerate(self.models) for table in model.nearest]
+        names += [name for i in range(len(self.models)) for name in self.places(i)]
         return {name: i for i, name in enumerate(names)}
 
     def hidden(self, model: int) -> tuple[str, ...]:
         """Names of the pages of a model that hold no column: latents, and places of nearest rows."""
-        return (f"@latents/{model}", *(place_name(model, table) for table in self.models[model].nearest))
+        return (f"@latents/{model}", *self.places(model))
+
+    def places(self, model: int) -> tuple[str, ...]:
+        """Names of the pages of a model that hold the places of nearest rows."""
+        return tuple(place_name(model, table) for table in self.models[model].nearest)
 
     def autoencoded(self) -> dict[str, int]:
         """Number of the autoencoder that gives a column, by the column's key."""

@@ -93,17 +93,21 @@ def _print_tree(tree: Mapping[str, Any], *, all_columns: bool) -> None:
     clusters = plural(tree["clusters"], "cluster")
     if tree["segments"] > 1:
         clusters += f" and {tree['segments']} segments"
+    sizes = {"arrays": "raw_bytes", "pages": "page_bytes", "latents": "latent_bytes", "nearest rows": "place_bytes",
+             "model": "model_bytes"}  # fmt: skip
+    # Most archives have none of the rarer parts.
+    seen = [n for n in sizes if n in ("arrays", "pages") or any(table[sizes[n]] for table in tree["tables"])]
     print_table(
         f"{tree['path']}  {tree['kind']}, {plural(tree['entries'], 'entry', 'entries')} in {clusters}, "
         f"{plural(tree['branches'], 'branch', 'branches')}",
-        ("table", "rows", "columns", "learned", "arrays", "pages", "latents", "model"),
+        ("table", "rows", "columns", "learned", *seen),
         [
             (
                 table["table"],
                 f"{table['rows']:,}",
                 f"{table['columns']:,}",
                 f"{table['learned']:,}",
-                *(bytes_text(table[name]) for name in ("raw_bytes", "page_bytes", "latent_bytes", "model_bytes")),
+                *(bytes_text(table[sizes[name]]) for name in seen),
             )
             for table in tree["tables"]
         ],
