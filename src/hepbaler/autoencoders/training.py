@@ -129,7 +129,7 @@ def train(
     if plan.n_features == 0:
         msg = f"all of the {len(names)} columns are constant: there is nothing to train on"
         raise InputError(msg)
-    device, dtype = find_device(chosen.device), getattr(torch, chosen.dtype)
+    device, dtype = _device_of(chosen), getattr(torch, chosen.dtype)
     network = build(
         model,
         n_features=plan.n_features,
@@ -164,6 +164,17 @@ def train(
     return TrainedAutoencoder(
         model, plain_config(full), network, plan, chosen, history, latents.mean(axis=0), latents.std(axis=0)
     )
+
+
+def _device_of(settings: TrainingSettings) -> str:
+    """Where to train: a device that has numbers of this kind."""
+    device = find_device(settings.device)
+    if device != "mps" or settings.dtype != "float64":
+        return device
+    if settings.device == "auto":
+        return "cpu"
+    msg = "mps has no float64; take float32, or --device cpu"
+    raise InputError(msg)
 
 
 class _Loop:

@@ -197,11 +197,12 @@ def measure(
     nets: ColumnNets, encoder: Encoder | None, uniform: Tensor, sheet: Sheet, rows: Tensor, *, rounding: Rounding
 ) -> tuple[Tensor, float]:
     """Mean bits of each column, shape (n_columns,), and of the latents, over some rows, as the integer decoder sees it."""
-    total = torch.zeros(sheet.centre.shape[0], dtype=torch.float64, device=rows.device)
+    # Summed on the CPU: not every device has float64.
+    total = torch.zeros(sheet.centre.shape[0], dtype=torch.float64)
     latent_total = 0.0
     with torch.no_grad():
         for part in torch.split(rows, 8192):
             bits, latent_bits = column_bits(nets, encoder, uniform, sheet, part, rounding=rounding, rounded=True)
-            total += bits.sum(dim=1).double()
+            total += bits.sum(dim=1).cpu().double()
             latent_total += float(latent_bits.sum())
     return total / max(rows.numel(), 1), latent_total / max(rows.numel(), 1)
