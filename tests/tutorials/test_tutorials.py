@@ -23,6 +23,12 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 TUTORIALS = sorted((CHECKOUT / "tutorials").glob("*.py"))
 # make_samples.py cuts the samples from files that do not ship.
 EXAMPLES = sorted(path for path in (CHECKOUT / "examples").glob("*/*.py") if path.name != "make_samples.py")
+# Those that train or fit many times over run shortly; tests beside their subjects look at what they print.
+SHORTLY = {
+    "bin_width": ("--replicas", "2", "--model", "gauss-line"),
+    "training_curves": ("--steps", "20"),
+    "what_helps": ("--steps", "20"),
+}
 BLOCK = re.compile(r"^# /// script\n((?:^#.*\n)+?)^# ///$", re.MULTILINE)
 
 
@@ -37,11 +43,11 @@ def packages_of(script: Path) -> set[str]:
     return {name.replace("-", "_") for name in names}
 
 
-def run(script: Path, folder: Path) -> str:
+def run(script: Path, folder: Path, *arguments: str) -> str:
     """What a script prints, run in an empty folder by an interpreter of its own."""
     environment = os.environ | {"MPLBACKEND": "agg", "PYTHONWARNINGS": "default", "TMPDIR": str(folder)}
     done = subprocess.run(
-        [sys.executable, str(script)],
+        [sys.executable, str(script), *arguments],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -66,4 +72,4 @@ def test_example_runs(script, tmp_path):
     for package in packages_of(script):
         pytest.importorskip(package)
     assert (script.parent / "README.md").is_file()
-    assert run(script, tmp_path)
+    assert run(script, tmp_path, *SHORTLY.get(script.stem, ()))

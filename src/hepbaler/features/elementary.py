@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hepbaler.loops import kernels
+from hepbaler.loops import elementwise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,12 +36,9 @@ def hyperbolic_cosine(x: FloatArray) -> FloatArray:
 
     cosh(2y) = 2 cosh(y)^2 - 1 is applied four times to the Taylor series of cosh(x / 16).
     """
-    loops = kernels()
-    if loops is not None:
-        x = np.ascontiguousarray(x, np.float64)
-        found = np.empty_like(x)
-        loops.hyperbolic_cosine(x, x.size, found)
-        return found
+    compiled = elementwise("hyperbolic_cosine", x)
+    if compiled is not None:
+        return compiled[0]
     y = np.minimum(np.abs(x), 16.0) / 16.0
     square = y * y
     series = np.ones_like(square)
@@ -73,12 +70,9 @@ def cosine_and_sine(angle: FloatArray) -> tuple[FloatArray, FloatArray]:
 
     The Taylor series of both at a sixteenth of the angle, then four times cos(2y) = 1 - 2 sin(y)^2, sin(2y) = 2 sin(y) cos(y).
     """
-    loops = kernels()
-    if loops is not None:
-        angle = np.ascontiguousarray(angle, np.float64)
-        cosine, sine = np.empty_like(angle), np.empty_like(angle)
-        loops.cosine_and_sine(angle, angle.size, cosine, sine)
-        return cosine, sine
+    compiled = elementwise("cosine_and_sine", angle, 2)
+    if compiled is not None:
+        return compiled[0], compiled[1]
     y = np.clip(angle, -_LARGEST_ANGLE, _LARGEST_ANGLE) / 16.0
     square = y * y
     cosine, sine = np.ones_like(y), np.ones_like(y)

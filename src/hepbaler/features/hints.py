@@ -17,7 +17,7 @@ import numpy as np
 
 from hepbaler.features.elementary import cosine_and_sine, hyperbolic_cosine, hyperbolic_sine
 from hepbaler.features.ranks import MASS_BITS, RANK_BITS, RankTable, as_input
-from hepbaler.loops import kernels
+from hepbaler.loops import elementwise, kernels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -106,11 +106,9 @@ class LinearHint:
 
 def clean(values: FloatArray) -> FloatArray:
     """Values with what is not finite set to 0 and the rest kept within 1e100, so that sums stay finite."""
-    loops = kernels()
-    if loops is not None and values.flags.c_contiguous:
-        found = np.empty(values.shape, np.float64)
-        loops.clean(np.asarray(values, np.float64), values.size, found)
-        return found
+    compiled = elementwise("clean", values)
+    if compiled is not None:
+        return compiled[0]
     return np.clip(np.where(np.isfinite(values), values, 0.0), -_FAR, _FAR)
 
 

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import os
 from types import ModuleType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 try:
     from hepbaler.loops import _kernels
@@ -18,7 +22,9 @@ except ImportError:  # built without a compiler
 # Asked for thousands of times while a file is read.
 _chosen = None if os.environ.get("HEPBALER_LOOPS") == "numpy" else _kernels
 
-__all__ = ("kernels", "n_threads")
+__all__ = ("elementwise", "kernels", "n_threads")
+
+FloatArray = NDArray[np.float64]
 
 
 def __dir__() -> tuple[str, ...]:
@@ -28,6 +34,29 @@ def __dir__() -> tuple[str, ...]:
 def kernels() -> ModuleType | None:
     """The compiled loops, or None."""
     return _chosen
+
+
+def elementwise(
+    loop: Literal["clean", "hyperbolic_cosine", "cosine_and_sine"], values: FloatArray, n_results: int = 1
+) -> tuple[FloatArray, ...] | None:
+    """Results of a loop over values one by one, each of their shape; None without compiled loops.
+
+    Parameters
+    ----------
+    loop
+        Its name in `_kernels`.
+    values
+        Of any shape.
+    n_results
+        Of each value.
+    """
+    loops = kernels()
+    if loops is None:
+        return None
+    values = np.asarray(values, np.float64, order="C")
+    found = tuple(np.empty_like(values) for _ in range(n_results))
+    getattr(loops, loop)(values, values.size, *found)
+    return found
 
 
 _MOST_THREADS = 8
