@@ -20,7 +20,7 @@ from .report import fill_blocks
 __all__ = ("keep_study", "study_blocks", "write_study")
 
 # What all fits share; the rest of a row is about one of them.
-_BYTES = ("columns / latents", "float32 / stored", "arrays / archive", "ROOT / archive", "columns [%]", "typical [%]", "training [s]",
+_BYTES = ("columns / latents", "float32 / stored", "varying / archive", "arrays / archive", "ROOT / archive", "columns [%]", "typical [%]", "training [s]",
           "as small")  # fmt: skip
 _FIT = ("peak [GeV]", "mass [GeV]", "width [GeV]", "χ² / ndf", "shift [GeV]", "in errors", "of width [%]",
         "rest held [GeV]", "of width, held [%]")  # fmt: skip

@@ -154,6 +154,7 @@ def test_masses_further_apart_than_the_peak_is_wide_are_refused():
     assert result.before.ok
     assert not result.after.ok
     assert result.after_step == pytest.approx(12.0)
+    assert "the masses lie 12 GeV apart, further than the peak is wide (" in result.after.refused[0]
 
 
 @given(st.integers(0, 10_000), st.floats(0.02, 2.0), st.booleans())

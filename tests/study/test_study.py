@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import hepbaler
 from hepbaler.cli import main
 from hepbaler.errors import InputError
 from hepbaler.study import StudySettings, study, write_report
@@ -42,6 +43,12 @@ def test_every_variant_is_there_and_the_failing_one_is_named(done):
     assert "no model 'no-such-model'" in failing.failed
     assert (sae.nominal_ratio, sae.kind) == (11 / 7, "latent")
     assert sae.float32_ratio > sae.nominal_ratio
+    assert coarse.float32_ratio > fine.float32_ratio > 1
+    assert sae.float32_ratio == pytest.approx(
+        hepbaler.open(Path(done.folder) / "archives" / "sae.hbal").info()["ratio"]["float32"]
+    )
+    # Integers take less than floats.
+    assert fine.arrays_ratio > fine.varying_ratio > fine.float32_ratio
     assert coarse.archive_bytes < sae.archive_bytes < fine.archive_bytes
     assert done.partner(sae) == coarse
     shift = fine.fits["gauss-line"]["shift"]

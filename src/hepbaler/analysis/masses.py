@@ -194,7 +194,8 @@ def compare_masses(
     second = first if same else fitter.fit(other, near=first if first.ok else None)
     if first.ok and not second.ok:
         second = fitter.fit(other)
-    first, second = _resolved(first, spectrum.step), _resolved(second, other.step)
+    first = _resolved(first, spectrum.step, first.width)
+    second = _resolved(second, other.step, first.width if first.ok else second.width)
     shift: Shift | None = None
     refused: str | None = None
     if not first.ok or not second.ok:
@@ -219,11 +220,11 @@ def compare_masses(
     )
 
 
-def _resolved(fit: MassFit, step: float) -> MassFit:
-    """The fit, refused if its peak is narrower than the grid on which the masses lie."""
-    if not fit.ok or step <= fit.width:
+def _resolved(fit: MassFit, step: float, width: float) -> MassFit:
+    """The fit, refused if the peak, which is `width` wide, is narrower than the grid on which the masses lie."""
+    if not step > width:
         return fit
-    reason = f"the masses lie {step:.3g} GeV apart, further than the peak is wide ({fit.width:.3g} GeV)"
+    reason = f"the masses lie {step:.3g} GeV apart, further than the peak is wide ({width:.3g} GeV)"
     return replace(fit, refused=(reason,))
 
 

@@ -124,6 +124,7 @@ def _print(result: StudyResult) -> None:
         "variant": "variant",
         "columns / latents": "nominal",
         "float32 / stored": "true",
+        "varying / archive": "varying",
         "arrays / archive": "arrays",
         "ROOT / archive": "ROOT",
         "columns [%]": "columns",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Made:
         Where it is.
     asked
         What decides its bytes, as plain data.
-    archive_bytes, source_bytes, raw_bytes, nominal_ratio, float32_ratio, seconds, steps
+    archive_bytes, source_bytes, raw_bytes, nominal_ratio, seconds, steps
         As in `hepbaler.study.Variant`.
     history
         Of training of an autoencoder, as plain data.
@@ -50,7 +50,6 @@ class Made:
     source_bytes: int
     raw_bytes: int
     nominal_ratio: float | None
-    float32_ratio: float | None
     seconds: float | None
     steps: int | None
     history: Mapping[str, Any] | None
@@ -106,8 +105,10 @@ def make_archive(
     asked = _asked(source, name, kind, settings)
     if told.exists():
         kept = json.loads(told.read_text(encoding="utf-8"))
-        if kept.pop("asked", None) == asked and archive.exists() and archive.stat().st_size == kept["archive_bytes"]:
-            return Made(archive, asked, **kept)
+        if kept["asked"] == asked and archive.exists() and archive.stat().st_size == kept["archive_bytes"]:
+            return Made(
+                path=archive, **{field.name: kept[field.name] for field in fields(Made) if field.name != "path"}
+            )
     made = _make(source, archive, asked, settings, jobs, progress)
     plain = asdict(made)
     del plain["path"]
@@ -168,7 +169,6 @@ def _make(
         source_bytes=report.source_bytes,
         raw_bytes=report.raw_bytes,
         nominal_ratio=None if one is None else one.nominal_ratio,
-        float32_ratio=None if one is None else one.true_ratio,
         seconds=None if kind == "plain" else report.seconds.get("train"),
         steps=None if one is None else one.steps,
         history=None if one is None else dict(one.history),

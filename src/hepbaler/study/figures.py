@@ -39,7 +39,8 @@ def draw_frontier(result: StudyResult, fit: str) -> Figure:
         _level(above, result, fit, 1.0)
         above.margins(x=0.06)
         above.set_yscale("symlog", linthresh=1e-3)
-        above.set_ylim(bottom=0)
+        # The largest of all, with its marker and error, lies well inside.
+        above.set_ylim(0, 2 * above.dataLim.ymax)
         below.set_yscale("log")
         above.set_ylabel("|shift of the mass| [GeV]")
         below.set_ylabel("RMS error in the peak [GeV]")

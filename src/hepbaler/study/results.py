@@ -29,8 +29,9 @@ class Variant:
         Of the archive, the ROOT file, and the values as plain arrays.
     nominal_ratio
         Columns over latents; None without latents.
-    float32_ratio
-        Bytes of the autoencoder's columns as float32 over what is stored for them; None without latents.
+    float32_ratio, varying_ratio
+        Columns of floats over what is stored for them, and all columns over the archive, both with four bytes a value (see
+        `hepbaler.study.ratios`).
     seconds
         Of training; None without.
     steps
@@ -55,6 +56,7 @@ class Variant:
     raw_bytes: int = 0
     nominal_ratio: float | None = None
     float32_ratio: float | None = None
+    varying_ratio: float | None = None
     seconds: float | None = None
     steps: int | None = None
     columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

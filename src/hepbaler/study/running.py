@@ -17,6 +17,7 @@ from ..errors import HepbalerError, OutputError
 from ..judging import Evaluation, evaluate
 from ..topmass import analyse
 from .archives import BASELINE, WEIGHTED, Made, file_name, make_archive
+from .ratios import true_ratios
 from .results import StudyResult, Variant
 from .settings import StudySettings
 
@@ -138,6 +139,7 @@ class _Work:
         return again
 
     def _judge(self, name: str, kind: str, made: Made) -> Variant:
+        floats, varying = true_ratios(made.path)
         judged = evaluate(self._source, made.path, seed=self._settings.seed, progress=self._progress)
         return Variant(
             name=name,
@@ -146,7 +148,8 @@ class _Work:
             source_bytes=made.source_bytes,
             raw_bytes=made.raw_bytes,
             nominal_ratio=made.nominal_ratio,
-            float32_ratio=made.float32_ratio,
+            float32_ratio=floats,
+            varying_ratio=varying,
             seconds=made.seconds,
             steps=made.steps,
             columns={one.column: _errors(one) for one in judged.columns if one.changed},
