@@ -249,10 +249,19 @@ def test_a_tree_without_entries_survives_beside_another(tmp_path):
         assert file["Events"].num_entries == 0
 
 
-def test_a_file_of_empty_trees_holds_nothing_to_compress(empty_tree_file, tmp_path):
+def test_a_file_of_empty_trees_keeps_its_branches(empty_tree_file, tmp_path):
+    # one file of a campaign may well have no event that passed
+    report = hepbaler.compress(empty_tree_file, tmp_path / "empty.hbal")
+    assert report.entries == 0
+    assert "tree 'Events' has no entries" in report.notes
+    with uproot.open(empty_tree_file) as file, hepbaler.open(tmp_path / "empty.hbal") as archive:
+        assert archive["Events"].typenames() == file["Events"].typenames()
+        assert ak.type(archive["Events"].arrays()) == ak.type(file["Events"].arrays())
+    with uproot.open(f"hepbaler://empty.root::{tmp_path / 'empty.hbal'}") as virtual:
+        assert virtual["Events"].num_entries == 0
+    assert hepbaler.verify(tmp_path / "empty.hbal", empty_tree_file).violations == 0
     with pytest.raises(InputError, match="nothing to compress: tree 'Events' has no entries"):
-        hepbaler.compress(empty_tree_file, tmp_path / "empty.hbal")
-    assert list(tmp_path.iterdir()) == []
+        hepbaler.train([empty_tree_file], tmp_path / "model.hbm")
 
 
 def test_ntuples_and_text_survive(ntuple_file, strings_file, tmp_path):

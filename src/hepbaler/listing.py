@@ -99,6 +99,7 @@ class BranchListing(ReadableTree):
         filter_name: Filter = None,
         filter_typename: Filter = None,
         filter_branch: FilterBranch = None,
+        filter_field: FilterBranch = None,
         recursive: bool = True,
         full_paths: bool = True,
     ) -> list[str]:
@@ -106,14 +107,15 @@ class BranchListing(ReadableTree):
 
         Parameters
         ----------
-        filter_name, filter_typename, filter_branch
+        filter_name, filter_typename, filter_branch, filter_field
             As for `arrays`.
         recursive
             False for those alone that are in no other branch.
         full_paths
             False for ``P3.Px`` instead of ``evt/P3/P3.Px``.
         """
-        passes = None if filter_branch is None else (lambda branch: bool(filter_branch(TreeBranch(self, branch))))
+        asked = filter_branch or filter_field
+        passes = None if asked is None else (lambda branch: bool(asked(TreeBranch(self, branch))))
         names = self._branches.chosen(filter_name, filter_typename, passes, recursive=recursive)
         return names if full_paths else [name.rpartition("/")[2] for name in names]
 

@@ -160,7 +160,7 @@ def compress(
     tell = progress or (lambda *_: None)
     training = Training(train_steps, train_time, device, seed, jobs, preset=preset)
     with open_source(str(source)) as opened:
-        trees, left_out = select_trees(opened, keep, drop, plan)
+        trees, left_out = select_trees(opened, keep, drop, plan, need_entries=False)
         objects, objects_left = opened.copy_objects()
         left_out += [f"{left.name} ({left.classname}): {left.reason}" for left in objects_left]
         if left_out and not skip_unreadable:
@@ -270,14 +270,15 @@ def writer_info() -> dict[str, str]:
 
 
 def select_trees(
-    source: Source, keep: Sequence[str], drop: Sequence[str], plan: Plan
+    source: Source, keep: Sequence[str], drop: Sequence[str], plan: Plan, *, need_entries: bool = True
 ) -> tuple[list[SourceTree], list[str]]:
     """Trees to carry with the branches asked for, and what of them cannot be read.
 
     Raises
     ------
     InputError
-        If nothing is left, or a pattern of `keep` or of the plan matches no branch.
+        If nothing is left (trees without entries are something unless `need_entries`), or a pattern of `keep` or of the
+        plan matches no branch.
     """
     if not source.trees:
         msg = f"{source.path} holds no tree; hepbaler compresses TTrees and RNTuples"
@@ -293,7 +294,7 @@ def select_trees(
     if (keep or drop) and not any(tree.branches for tree in trees):
         msg = f"--keep and --drop leave no branch of {source.path}"
         raise InputError(msg)
-    if not any(tree.branches and tree.num_entries for tree in trees):
+    if not any(tree.branches and (tree.num_entries or not need_entries) for tree in trees):
         why = {tree.path: "no entries" if tree.branches else "no branches that can be read" for tree in trees}
         told = ", ".join(f"tree {path!r} has {reason}" for path, reason in why.items())
         msg = f"{source.path} holds nothing to compress: {told}"

@@ -151,6 +151,7 @@ class Tree(BranchListing):
         filter_name: Filter = None,
         filter_typename: Filter = None,
         filter_branch: FilterBranch = None,
+        filter_field: FilterBranch = None,
         aliases: Mapping[str, str] | None = None,
         entry_start: int | None = None,
         entry_stop: int | None = None,
@@ -171,6 +172,8 @@ class Tree(BranchListing):
             Glob (``"Jet_*"``), regular expression (``"/jet_.*/i"``), a list of them, or a function of the name.
         filter_branch
             A function of the `TreeBranch`.
+        filter_field
+            The same by the name that uproot has for it in RNTuples.
         aliases
             Names for expressions.
         entry_start, entry_stop
@@ -201,7 +204,7 @@ class Tree(BranchListing):
         if virtual:
             looking = {"expressions": expressions, "cut": cut, "aliases": aliases, "how": how}
             _refuse_with_virtual({name for name, given in looking.items() if given is not None}, library)
-            names = self._asked(None, filter_name, filter_typename, filter_branch)
+            names = self._asked(None, filter_name, filter_typename, filter_branch or filter_field)
             # buffers are asked for one by one, and those of a model's columns have much in common
             columns = self._columns if self._columns is not self._decoder else self.cached(ColumnCache())._columns
             branches = [self._branches[name] for name in names]
@@ -209,7 +212,7 @@ class Tree(BranchListing):
         if access_log is not None:
             msg = "access_log tells which branches of virtual arrays are touched; use it with virtual=True"
             raise ValueError(msg)
-        asked = self._asked(expressions, filter_name, filter_typename, filter_branch)
+        asked = self._asked(expressions, filter_name, filter_typename, filter_branch or filter_field)
         return self._read(_Question(asked, cut, aliases or {}, library, how), start, stop)
 
     def iterate(
@@ -220,6 +223,7 @@ class Tree(BranchListing):
         filter_name: Filter = None,
         filter_typename: Filter = None,
         filter_branch: FilterBranch = None,
+        filter_field: FilterBranch = None,
         aliases: Mapping[str, str] | None = None,
         entry_start: int | None = None,
         entry_stop: int | None = None,
@@ -235,7 +239,7 @@ class Tree(BranchListing):
         ak.Array or dict
             As `arrays`; with `report` a pair of it and a `Report`.
         """
-        asked = self._asked(expressions, filter_name, filter_typename, filter_branch)
+        asked = self._asked(expressions, filter_name, filter_typename, filter_branch or filter_field)
         question = _Question(asked, cut, aliases or {}, library, how)
         start, stop = self._range(entry_start, entry_stop)
         step = self.num_entries_for(step_size, self._symbols(question))

@@ -116,6 +116,8 @@ def test_show_and_filters(tree, truth):
     tree.show(stream=screen, filter_name="MET_*")
     assert [line.split(" | ")[0].strip() for line in screen.getvalue().splitlines()[2:]] == ["MET_pt", "MET_phi"]
     assert tree.keys(filter_branch=lambda branch: branch.title.startswith("MET")) == ["MET_pt", "MET_phi"]
+    assert tree.keys(filter_field=lambda branch: branch.name == "MET_pt") == ["MET_pt"]
+    assert list(tree.arrays(filter_field=lambda branch: branch.name == "MET_pt").fields) == ["MET_pt"]
     assert [name for name, _ in tree.items(filter_typename="/float.*/")] == truth.keys(filter_typename="/float.*/")
     assert [branch.name for branch in tree.values()] == tree.keys()
 

@@ -7,6 +7,7 @@ import tracemalloc
 from pathlib import Path
 
 import awkward as ak
+import hist
 import numpy as np
 import pytest
 import uproot
@@ -14,6 +15,7 @@ import uproot
 from hepbaler.errors import InputError
 from hepbaler.layouts import flatten, unflatten
 from hepbaler.reading import SourceTree, open_source
+from hepbaler.reading.objects import classes_inside
 from hepbaler.table import ListLayout, RegularLayout, Values
 
 
@@ -255,3 +257,19 @@ def test_a_url_is_read_through_fsspec(nano_file: Path) -> None:
         assert len(source.trees[0].read(10, 20)["run"]) == 10
     with pytest.raises(InputError, match=r"memory://folder/none\.root cannot be opened as a ROOT file"):
         open_source("memory://folder/none.root")
+
+
+def test_classes_of_objects_inside_of_others_are_described(tmp_path):
+    # the labels of an axis are TObjStrings in a THashList, as the box with its statistics would be a TPaveStats
+    labelled = hist.Hist(hist.axis.StrCategory(["a", "b"], name="kind"))
+    labelled.fill(["a", "b", "b"])
+    with uproot.recreate(tmp_path / "labels.root") as file:
+        file["labelled"] = labelled
+        file.mktree("t", {"x": "float32"})
+        file["t"].extend({"x": np.ones(2, np.float32)})
+    with open_source(tmp_path / "labels.root") as source:
+        assert {"THashList", "TObjString"} <= set(classes_inside(source._directory, source.objects))
+        content, left = source.copy_objects()
+    assert left == ()
+    with uproot.open(io.BytesIO(content)) as copied:
+        assert list(copied["labelled"].axis().labels()) == ["a", "b"]

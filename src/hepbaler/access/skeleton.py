@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ("announced_tree", "leaf_layout", "proven_plan", "skeleton_of")
 
+_log = logging.getLogger(__name__)
+# Branches that a warning names.
+_TOLD = 5
 # Strings shorter than this have their length in one byte.
 _LONG_TEXT = 255
 
@@ -66,6 +70,14 @@ def announced_tree(tree: Tree, mini_root: bytes | None) -> AnnouncedTree:
     schema = header.schema
     settled = settle_objects(schema.branches, schema.same_as, mini_root)
     plan = proven_plan(header, settled.objects)
+    absent = [one for one in plan.differences if one.kind == "missing"]
+    if absent:
+        _log.warning(
+            "%d of the branches of tree %r are not in the ROOT file that hepbaler:// shows, but hepbaler.open reads them: %s",
+            len(absent),
+            tree.object_path,
+            "; ".join(f"{one.branch!r} ({settled.reasons.get(one.branch, one.reason)})" for one in absent[:_TOLD]),
+        )
     layouts = {branch.name: branch.layout for branch in schema.branches}
     home = header.table_of()
     elements = {

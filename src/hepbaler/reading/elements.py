@@ -65,18 +65,22 @@ def counting_group(element: Element | None, group: Group | None) -> str | None:
     return None if group is None else group.name
 
 
-def needed_streamers(branches: Iterable[Branch], streamers: Mapping[str, Mapping[int, Any]]) -> list[Any]:
+def needed_streamers(
+    branches: Iterable[Branch], classes: Iterable[str], streamers: Mapping[str, Mapping[int, Any]]
+) -> list[Any]:
     """The streamers of all classes that branches name, and of those that these are made of.
 
     Parameters
     ----------
     branches
         Of any trees of the file.
+    classes
+        Names of further classes.
     streamers
         uproot's, by class and version.
     """
     by_name = {name.replace(" ", ""): versions for name, versions in streamers.items()}
-    waiting = [text for branch in branches for text in _told(branch)]
+    waiting = [*classes, *(text for branch in branches for text in _told(branch))]
     seen: dict[str, None] = {}
     while waiting:
         for name in _names_in(waiting.pop()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,10 @@ import uproot
 
 from hepbaler.reading.failures import attempt, reason_of
 
-__all__ = ("DIRECTORIES", "Left", "ObjectInfo", "copy_objects", "key_at")
+__all__ = ("DIRECTORIES", "Left", "ObjectInfo", "classes_inside", "copy_objects", "key_at")
 
+# A class that is named for the first time in a buffer, before an object of it.
+_NEW_CLASS = re.compile(rb"\xff\xff\xff\xff([A-Za-z_][A-Za-z0-9_:<>, ]*)\x00")
 DIRECTORIES = frozenset({"TDirectory", "TDirectoryFile"})
 
 
@@ -107,6 +110,26 @@ def copy_objects(
     return content, tuple(left[info.path] for info in objects if info.path in left)
 
 
+def classes_inside(directory: Any, objects: Sequence[ObjectInfo]) -> list[str]:
+    """Names of the classes of which there are objects inside of others, as a histogram has a ``TPaveStats``.
+
+    uproot's copies describe the class of an object, and what that class always has, but nothing that it may have.
+    """
+    found: dict[str, None] = {}
+    for info in objects:
+        if info.classname not in DIRECTORIES:
+            payload = attempt(lambda info=info: _payload(key_at(directory, info.path, info.cycle)))  # type: ignore[misc]
+            # an object that cannot be read is told of when it is copied
+            names = () if isinstance(payload, Exception) else _NEW_CLASS.findall(payload)
+            found |= dict.fromkeys(name.decode() for name in names)
+    return list(found)
+
+
+def _payload(key: Any) -> bytes:
+    chunk, cursor = key.get_uncompressed_chunk_cursor()
+    return bytes(chunk.get(cursor.index, cursor.index + key.data_uncompressed_bytes, cursor, {}))
+
+
 def _copy(source: Any, made: Mapping[str, Any], info: ObjectInfo) -> None:
     parent, _, name = info.path.rpartition("/")
     read_from = directory_at(source, parent)
@@ -153,9 +176,4 @@ def _is_same(original: Any, copied: Any, info: ObjectInfo) -> bool:
         # written anew: the bytes may differ, the object has to be readable
         new.get()
         return True
-    payloads = [
-        bytes(chunk.get(cursor.index, cursor.index + key.data_uncompressed_bytes, cursor, {}))
-        for key in (old, new)
-        for chunk, cursor in [key.get_uncompressed_chunk_cursor()]
-    ]
-    return bool(old.fKeylen == new.fKeylen and payloads[0] == payloads[1])
+    return bool(old.fKeylen == new.fKeylen and _payload(old) == _payload(new))

@@ -17,7 +17,7 @@ from hepbaler.reading.failures import attempt, nearest, reading_errors, reason_o
 from hepbaler.reading.guards import bound_lengths
 from hepbaler.reading.inputs import check_head, is_remote, split_input
 from hepbaler.reading.ntuple import open_ntuple
-from hepbaler.reading.objects import DIRECTORIES, Left, ObjectInfo, copy_objects, key_at
+from hepbaler.reading.objects import DIRECTORIES, Left, ObjectInfo, classes_inside, copy_objects, key_at
 from hepbaler.reading.tree import SourceTree, Unreadable, matching
 from hepbaler.reading.ttree import open_ttree
 from hepbaler.table import Branch
@@ -134,7 +134,8 @@ class Source:
         trees = tuple(Left(tree.name, tree.typename, tree.reason) for tree in self.unreadable)
         branches = [branch for tree in self.trees for branch in tree.branches]
         with reading_errors(f"the objects of {self.path} cannot be copied"):
-            streamers = needed_streamers(branches, _streamers(self._directory, branches))
+            inside = classes_inside(self._directory, self.objects)
+            streamers = needed_streamers(branches, inside, _streamers(self._directory, branches, inside))
             if not self.objects and not streamers:
                 return b"", trees
             content, left = copy_objects(self._directory, self.objects, streamers)
@@ -205,9 +206,9 @@ def open_source(path: str | os.PathLike[str]) -> Source:
     return opened
 
 
-def _streamers(directory: Any, branches: Sequence[Branch]) -> Any:
-    """Streamers of the file, which are not looked at where no branch is of a class; a file may have none, or odd ones."""
-    if all(branch.element is None and branch.group is None for branch in branches):
+def _streamers(directory: Any, branches: Sequence[Branch], classes: Sequence[str]) -> Any:
+    """Streamers of the file, which are not looked at where nothing is of a class; a file may have none, or odd ones."""
+    if not classes and all(branch.element is None and branch.group is None for branch in branches):
         return {}
     streamers = attempt(lambda: directory.file.streamers)
     return {} if isinstance(streamers, Exception) else streamers

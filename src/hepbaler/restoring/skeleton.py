@@ -103,7 +103,7 @@ class Skeleton:
     size
         Bytes of the whole file.
     branches
-        For each tree its branches in the file's order; empty for a tree that a TTree cannot hold.
+        For each tree its branches in the file's order.
     starts, stops
         Where each basket is in the file, ascending; shape ``(n_baskets,)``.
     places
@@ -142,7 +142,7 @@ def build_skeleton(trees: Sequence[AnnouncedTree], mini_root: bytes | None, file
     sinks = [_sink(root, tree) for tree in trees]
     root.file.sink.flush()
     end = buffer.seek(0, io.SEEK_END)
-    forms = [_forms(tree, sink) if sink else {} for tree, sink in zip(trees, sinks, strict=True)]
+    forms = [_forms(tree, sink) for tree, sink in zip(trees, sinks, strict=True)]
     starts: list[NDArray[np.int64]] = []
     stops: list[NDArray[np.int64]] = []
     places: list[NDArray[np.int64]] = []
@@ -180,9 +180,7 @@ class _KeptBuffer(io.BytesIO):
         """Do nothing."""
 
 
-def _sink(root: uproot.WritableDirectory, tree: AnnouncedTree) -> TreeSink | None:
-    if not tree.plan.leaves:
-        return None
+def _sink(root: uproot.WritableDirectory, tree: AnnouncedTree) -> TreeSink:
     folder, _, name = tree.path.rpartition("/")
     try:
         directory = root.mkdir(folder) if folder else root
@@ -229,13 +227,11 @@ def _sizes(tree: AnnouncedTree, forms: _Forms) -> NDArray[np.int64]:
 
 def _describe(
     tree: AnnouncedTree,
-    sink: TreeSink | None,
+    sink: TreeSink,
     forms: _Forms,
     sizes: NDArray[np.int64],
     seeks: NDArray[np.int64],
 ) -> tuple[SkeletonBranch, ...]:
-    if sink is None:
-        return ()
     announced = {
         name: AnnouncedBaskets(sizes[i], seeks[i], _longest(tree.elements, leaf, group), form.lists or form.text)
         for i, (name, (form, leaf, group)) in enumerate(forms.items())

@@ -95,6 +95,8 @@ class TreeSink:
         types = {leaf.name: _flat_type(leaf) for leaf in leaves if leaf.streamed or leaf.name in written}
         types |= {group.counter: np.dtype("int32") for group in groups if not _plain(group)}
         types |= {record: _record_type(group) for record, group in records.items()}
+        # uproot makes no tree without a branch; what describes the tree leaves this one out
+        types = types or {"": np.dtype("uint8")}
         options = {
             "title": title,
             "counter_name": lambda record: records[record].counter,
@@ -106,7 +108,7 @@ class TreeSink:
         self._sink = directory.file.sink
         order = _file_order(leaves, groups)
         nested = any(leaf.shape for group in groups for leaf in group.leaves)
-        nested = nested or any(leaf.streamed or leaf.group is not None for leaf in leaves)
+        nested = nested or not leaves or any(leaf.streamed or leaf.group is not None for leaf in leaves)
         self._tree, self.titles_kept = _make_tree(
             directory, name, types, leaves, groups, order, options, needs_own_description=nested
         )
@@ -284,6 +286,8 @@ def _described(
     ranks = sorted(range(len(names)), key=lambda index: place.get(names[index], -1))
     tree._branch_data = [tree._branch_data[index] for index in ranks]
     tree._branch_lookup = {names[index]: position for position, index in enumerate(ranks)}
+    if not leaves:
+        tree._branch_data = []
     tree.leaves, tree.objects = {leaf.name: leaf for leaf in leaves}, {}
     for datum in tree._branch_data:
         leaf = None if datum["kind"] == "record" else tree.leaves.get(datum["fName"])
