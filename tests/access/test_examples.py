@@ -34,3 +34,16 @@ def test_coffea_ttbar(monkeypatch, capsys):
     assert events == events_after == 3000
     assert abs(selected_after - selected) <= 0.005 * selected
     assert moved <= 0.02 * filled
+
+
+@pytest.mark.filterwarnings("default")
+def test_coffea_trijets(monkeypatch, capsys):
+    pytest.importorskip("coffea")
+    numbers = run(EXAMPLES / "coffea_ttbar" / "trijets.py", monkeypatch, capsys)
+    selected, events, selected_after, events_after, *moves = numbers
+    assert events == events_after == 1600
+    assert 0.2 * events < selected
+    assert abs(selected_after - selected) <= 0.005 * selected
+    for moved, filled, _ in (moves[:3], moves[3:]):
+        assert filled >= 0.8 * selected
+        assert moved <= 0.02 * filled
