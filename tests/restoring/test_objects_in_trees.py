@@ -198,6 +198,30 @@ def test_objects_of_classes_that_the_file_describes(classes: bytes, tmp_path: Pa
         assert tree["unknown.fLineColor"].array().tolist() == lines["fLineColor"].tolist()
 
 
+def test_references_to_other_objects(tmp_path: Path) -> None:
+    one = ak.zip({"ref": np.array([7, 8, 9], np.uint32)}, with_name="TRef")
+    many = ak.zip(
+        {
+            "fName": ["", "", "named"],
+            "fSize": np.array([2, 0, 1], np.int32),
+            "refs": ak.values_astype(ak.Array([[1, 2], [], [3]]), "int32"),
+        },
+        depth_limit=1,
+        with_name="TRefArray",
+    )
+    arrays = {"one": one, "many": many}
+    branches = [
+        Branch("one", "TRef", "", layout_of("one", one)),
+        Branch("many", "TRefArray", "", layout_of("many", many)),
+    ]
+    with RootWriter(tmp_path / "back.root") as writer:
+        assert writer.write_tree("Events", "", branches, [arrays], 3).differences == ()
+    with uproot.open(tmp_path / "back.root") as file:
+        assert file["Events"].typenames() == {"one": "TRef", "many": "TRefArray"}
+        assert file["Events/one"].array().tolist() == one.tolist()
+        assert file["Events/many"].array().tolist() == many.tolist()
+
+
 def test_branches_in_branches(tmp_path: Path) -> None:
     evt = Group("evt", "the event", Element("Event", "", "", 17, 1, -2, 0, -1))
     p3 = Group("evt/P3", "P3", Element("Event", "Event", "", 17, 1, 2, 2, 62), evt)

@@ -37,6 +37,22 @@ _TOBJECT = struct.pack(">HII", 1, 0, 0x03000000)
 # A byte before numbers behind a pointer.
 _SPEEDBUMP = b"\x01"
 _TOBJECT_CLASS = "TObject"
+# References are written as no description says: the number stands for fUniqueID, and which process made it is told by 0.
+_REFERENCES: dict[str, Members] = {
+    "TRef": Members(
+        ((None, Constant(_TOBJECT[:2])), ("ref", Numbers("uint32")), (None, Constant(_TOBJECT[6:] + bytes(2))))
+    ),
+    "TRefArray": Members(
+        (
+            (None, Constant(_TOBJECT)),
+            ("fName", Text()),
+            ("fSize", Numbers("int32")),
+            (None, Constant(bytes(6))),
+            ("refs", Items(Numbers("int32"), counted=False, counter="fSize")),
+        ),
+        1,
+    ),
+}
 
 
 def __dir__() -> tuple[str, ...]:
@@ -178,11 +194,13 @@ class _Maker:
         if not isinstance(layout, RecordLayout):
             msg = f"an object of class {name} is not what the archive holds"
             raise CannotStream(msg)
+        fields = dict(layout.fields)
+        if name in _REFERENCES and fields.keys() == _names(list(_REFERENCES[name].members)):
+            return _REFERENCES[name]
         streamer = self.file.streamer_named(name, "max")
         if streamer is None:
             msg = f"the file that was compressed does not describe class {name}"
             raise CannotStream(msg)
-        fields = dict(layout.fields)
         members = [self._member(element, fields, layout) for element in streamer.elements]
         left = [field for field in fields if field not in _names(members)]
         if left:
