@@ -149,6 +149,9 @@ def test_bytes_as_root_writes_them() -> None:
     assert bytes(data[starts[1] :]).hex(" ") == "40 00 00 06 00 09 00 00 00 00"
     long, _ = pack_rows(Text(), ak.Array(["a", "b" * 255]).layout)
     assert bytes(long[:7]).hex(" ") == "01 61 ff 00 00 00 ff"
+    # numbers behind a pointer: a byte tells whether there are any
+    behind, _ = pack_rows(Items(Numbers("int16"), counted=False, flagged=True), ak.Array([[1, 2], []]).layout)
+    assert bytes(behind).hex(" ") == "01 00 01 00 02 00"
     fixed, _ = pack_rows(Members((("x", Numbers("uint8")), ("y", Fixed(2, Numbers("int32")))), 3), ak.Array(
         {"x": np.array([7], np.uint8), "y": ak.to_regular(np.array([[1, -1]], np.int32))}
     ).layout)  # fmt: skip

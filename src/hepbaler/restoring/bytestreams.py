@@ -52,7 +52,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Items:
-    """A list. `before` are bytes before its elements, and `counted` tells whether it begins with its length.
+    """A list. `counted` tells whether it begins with its length, and `flagged` whether with a byte that is 0 if it is empty.
 
     `counter` is the member of the same object that has the length, if it is told there.
     """
@@ -60,7 +60,7 @@ class Items:
     content: Stream
     version: int | None = None
     counted: bool = True
-    before: bytes = b""
+    flagged: bool = False
     counter: str | None = None
 
 
@@ -164,8 +164,8 @@ def stream_bytes(
                 return letters + (0 if version is None else _HEADER_BYTES * n)
             case Fixed(size, inner), RegularLayout(_, content):
                 return count(inner, content, size * n)
-            case Items(inner, version, counted, before, _), ListLayout(_, content):
-                own = (0 if version is None else _HEADER_BYTES) + _LENGTH_BYTES * counted + len(before)
+            case Items(inner, version, counted, flagged, _), ListLayout(_, content):
+                own = (0 if version is None else _HEADER_BYTES) + _LENGTH_BYTES * counted + flagged
                 return own * n + count(inner, content, _rows_below(content, n_rows))
             case Pairs(keys, values, _, pair, one, other), ListLayout(_, RecordLayout(((_, key), (_, value)))):
                 own = _HEADER_BYTES * (1 + (one is not None) + (other is not None)) + len(pair) + _LENGTH_BYTES
@@ -214,10 +214,10 @@ def _rows(stream: Stream, content: Any) -> _Rows:
             if isinstance(rows.sizes, int):
                 return _Rows(rows.data, size * rows.sizes)
             return _grouped(rows, np.arange(n + 1, dtype=np.int64) * size)
-        case Items(inner, version, counted, before, _):
+        case Items(inner, version, counted, flagged, _):
             offsets, elements = _list_of(content)
             parts = [_big(np.diff(offsets), ">i4")] if counted else []
-            parts = ([_same(before, n)] if before else []) + parts
+            parts = ([_big(np.diff(offsets) > 0, "u1")] if flagged else []) + parts
             return _headed(_joined([*parts, _grouped(_rows(inner, elements), offsets)], n), version, n)
         case Pairs(keys, values, version, pair, one, other):
             offsets, elements = _list_of(content)

@@ -34,8 +34,6 @@ _STRING_VERSION = 2
 _NO_VERSION = 0
 # version, fUniqueID, and fBits of an object on the heap that was not deleted: uproot shows none of it in an array
 _TOBJECT = struct.pack(">HII", 1, 0, 0x03000000)
-# A byte before numbers behind a pointer.
-_SPEEDBUMP = b"\x01"
 _TOBJECT_CLASS = "TObject"
 # References are written as no description says: the number stands for fUniqueID, and which process made it is told by 0.
 _REFERENCES: dict[str, Members] = {
@@ -124,9 +122,7 @@ class _Maker:
             return _text(layout, Text())
         if isinstance(interpretation, uproot.interpretation.jagged.AsJagged) and isinstance(layout, ListLayout):
             dtype = interpretation.content.from_dtype
-            return Items(
-                _numbers(dtype, layout.content), None, counted=False, before=_SPEEDBUMP * interpretation.header_bytes
-            )
+            return Items(_numbers(dtype, layout.content), None, counted=False, flagged=interpretation.header_bytes == 1)
         if isinstance(interpretation, uproot.interpretation.objects.AsObjects):
             return self._of_model(interpretation.model, layout)
         msg = f"uproot would read it as {interpretation!r:.80}"
@@ -184,9 +180,7 @@ class _Maker:
         inner = self._of_model(model.values, content)
         for size in reversed(shape):
             inner = Fixed(size, inner)
-        return Items(
-            inner, _CONTAINER_VERSION if model.header else None, counted=False, before=b"\x00" * model.speedbump
-        )
+        return Items(inner, _CONTAINER_VERSION if model.header else None, counted=False, flagged=model.speedbump)
 
     def _class(self, name: str, layout: Layout, *, header: bool) -> Stream:
         if name == "TString":
@@ -238,7 +232,7 @@ class _Maker:
             # how many there are is told by another member
             dtype = uproot.interpretation.identify._ftype_to_dtype(element.fType - uproot.const.kOffsetP)
             numbers = _numbers(dtype, layout.content)
-            return name, Items(numbers, None, counted=False, before=_SPEEDBUMP, counter=str(element.count_name))
+            return name, Items(numbers, None, counted=False, flagged=True, counter=str(element.count_name))
         if isinstance(element, streamers.Model_TStreamerString):
             return name, _text(layout, Text())
         if isinstance(element, streamers.Model_TStreamerSTL):

@@ -46,7 +46,7 @@ _TYPE_CODES = {
     "bool": 18,
 }
 # long, unsigned long, a counter, and bits are stored as other types are.
-_SAME_AS = {4: 16, 14: 17, 6: 3, 15: 13}
+_SAME_AS = {4: 16, 14: 17, 6: 13, 15: 13}
 _ARRAY_OFFSET = 20
 _SIZES = re.compile(r"\[[^\]]*\]")
 _BYTE_COUNT = 0x40000000
