@@ -115,12 +115,13 @@ def test_trees_without_entries(empty_tree_file, archive_of, tmp_path):
 @pytest.mark.slow
 def test_learned_columns(sample_path, tmp_path, pages_read):
     archive = tmp_path / "sample.root.hbal"
-    hepbaler.compress(sample_path, archive, train_steps=300)
+    # One list whose columns depend on each other is enough, and trains in seconds.
+    hepbaler.compress(sample_path, archive, keep=["nJet", "Jet_*"], train_steps=60)
     with hepbaler.open(archive) as opened:
         tree = opened["Events"]
         learned = [key for model in tree.header.models for key in model.columns]
         truth = tree.arrays(learned, library="np")
-    assert learned
+    assert len(learned) > 2
     pages_read.clear()
     virtual = uproot.open(url_of(archive))["Events"]
     # decoded one by one, and once only: what a column depends on is kept
@@ -132,7 +133,7 @@ def test_learned_columns(sample_path, tmp_path, pages_read):
         tree = opened["Events"]
         for seed, max_bytes in enumerate((10**9, 300_000, 60_000)):
             cached = tree.cached(ColumnCache(max_bytes))
-            for name in np.random.default_rng(seed).permutation(learned):
+            for name in np.random.default_rng(seed).permutation(learned)[:6]:
                 assert_same_bits(cached[name].array(library="np"), truth[name])
 
 

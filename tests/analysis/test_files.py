@@ -267,7 +267,7 @@ def test_what_ten_bits_do_to_mass_and_width(shared_data, tmp_path, model):
     path = shared_data / "sim" / "ttbar_genjets_highpt.root"
     hepbaler.compress(path, tmp_path / "jets.hbal", use_model=False)
     fit = replace(CHANNELS["genjet"].fit, model=model)
-    masses = analyse(path, tmp_path / "jets.hbal", fit=fit, replicas=50).masses
+    masses = analyse(path, tmp_path / "jets.hbal", fit=fit, replicas=30).masses
     shift, width = masses.shift, masses.before.width
     assert abs(shift.mass) < 0.01
     assert abs(shift.held_mass) < 0.01 > 3 * shift.held_mass_error
