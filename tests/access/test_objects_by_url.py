@@ -107,3 +107,19 @@ def test_same_names_types_and_values_as_the_file(file, path, tmp_path):
                     compared += 1
             assert compared > 0
             assert np.array_equal(one.num_entries, other.num_entries)
+
+
+def test_objects_that_others_refer_to(tmp_path):
+    # uproot's own test data, where they are installed; no download
+    package = pytest.importorskip("skhep_testdata")
+    source = Path(package.__file__).parent / "data" / "uproot-issue513.root"
+    if not source.exists():
+        pytest.skip(f"no {source}")
+    archive = tmp_path / "delphes.root.hbal"
+    hepbaler.compress(source, archive, use_model=False, plan=EXACT, skip_unreadable=True, keep=["EFlowPhoton*", "Jet*"])
+    with uproot.open(source) as real, uproot.open(f"hepbaler://delphes.root::{archive}") as virtual:
+        one, other = real["Delphes"], virtual["Delphes"]
+        assert set(other.keys()) <= set(one.keys())
+        for name in ("EFlowPhoton", "EFlowPhoton/EFlowPhoton.fBits", "Jet/Jet.Constituents", "Jet/Jet.PT", "Jet_size"):
+            assert other[name].typename == one[name].typename
+            assert ak.array_equal(other[name].array(), one[name].array())

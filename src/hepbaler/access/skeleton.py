@@ -121,6 +121,10 @@ def leaf_layout(layout: Layout, steps: Sequence[Step]) -> Layout:
 
 
 def _is_counted_by(header: TreeHeader, leaf: Leaf, group: ListGroup) -> bool:
+    if group.source is not None and leaf.group is not None and leaf.group.name == group.counter:
+        # A member of a list of objects says where each entry starts. uproot reads more fBits than there are objects, where
+        # other objects refer to these, and should do so here as well.
+        return True
     layout = group.source.layout if group.source is not None else None
     told = layout.column if isinstance(layout, Values) else group.leaves[0].counts
     same_as, constants = header.schema.same_as, header.constants

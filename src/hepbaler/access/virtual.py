@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +14,11 @@ from hepbaler.caching import CACHE_BYTES, CachedDecoder, ColumnCache
 from hepbaler.layouts import columns_of, unflatten
 from hepbaler.restoring.arrays import leaf_values
 from hepbaler.restoring.skeleton import SkeletonBranch
-from hepbaler.table import Branch
+from hepbaler.table import Branch, Values
 from hepbaler.tree import Tree
+
+if TYPE_CHECKING:
+    from hepbaler.restoring.counters import ListGroup
 
 __all__ = ("VirtualFile",)
 
@@ -120,6 +123,18 @@ class VirtualFile:
         return bytes(out)
 
 
+def _counts_column(group: ListGroup | None) -> str | None:
+    """Key of the column that a counter shows."""
+    if group is None:
+        return None
+    first = group.leaves[0]
+    told = None if group.source is None else group.source.layout
+    # lists of objects that refer to others may have other lengths than there are objects
+    if isinstance(told, Values) and first.group is not None and first.group.name == group.counter:
+        return told.column
+    return first.counts
+
+
 class _TreeSource:
     """Values of a tree's branches."""
 
@@ -143,8 +158,7 @@ class _TreeSource:
     def _part(self, branch: SkeletonBranch) -> tuple[Branch | None, list[str]]:
         """The part of the source's branch that is needed, and its columns; a counter needs only the counts."""
         if branch.leaf is None:
-            counted = branch.group.leaves[0].counts if branch.group is not None else None
-            return None, [counted or ""]
+            return None, [_counts_column(branch.group) or ""]
         source = self._branches[branch.leaf.branch]
         part = replace(source, layout=leaf_layout(source.layout, branch.leaf.steps))
         return part, [column.key for column in columns_of(part)]
