@@ -112,6 +112,30 @@ def frontier(files: tuple[str, ...], rounds: int, only: tuple[str, ...], results
 
 
 @main.command()
+@_FILES
+@click.option("--variant", "only", multiple=True, help="Only this variant (may be repeated).")
+@_WHERE
+def ablation(files: tuple[str, ...], only: tuple[str, ...], results: Path) -> None:
+    """What each part of the learned coder gives."""
+    from .ablation import VARIANTS, measure_ablation
+    from .machine import describe_machine
+    from .results import keep
+    from .workload import make
+
+    unknown = [name for name in only if name not in VARIANTS]
+    if unknown:
+        msg = f"there is no variant {unknown[0]!r}; there are {', '.join(VARIANTS)}"
+        raise click.BadParameter(msg)
+    machine = describe_machine(None)
+    for path, bound in _cases(files):
+        click.echo(f"{path.name}, {bound}")
+        with tempfile.TemporaryDirectory() as folder:
+            work = make(path, bound)
+            for row in measure_ablation(work, Path(folder), variants=only, tell=click.echo):
+                keep(results / "ablation.json", [row], ("file", "bound", "variant"), machine)
+
+
+@main.command()
 @_WHERE
 @click.option("--page", type=click.Path(path_type=Path), default=_DOCS / "benchmarks.md")
 def report(results: Path, page: Path) -> None:

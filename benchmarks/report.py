@@ -9,7 +9,7 @@ from typing import Any
 
 from .plots import draw_frontier, size_against_bound, size_against_speed
 from .results import read_rows
-from .tables import details_table, frontier_table, sizes_table
+from .tables import ablation_table, details_table, frontier_table, sizes_table
 
 __all__ = ("fill_blocks", "write_report")
 
@@ -64,6 +64,13 @@ def write_report(results: Path, page: Path, images: Path) -> list[Path]:
         images.mkdir(parents=True, exist_ok=True)
         draw_frontier(ways, images / "benchmark_frontier.png")
         written.append(images / "benchmark_frontier.png")
+    parts = read_rows(results / "ablation.json")
+    if parts:
+        of = dict.fromkeys((row["file"], row["bound"]) for row in parts)
+        blocks["ablation"] = "\n\n".join(
+            f"{file}, {bound}:\n\n" + ablation_table([r for r in parts if (r["file"], r["bound"]) == (file, bound)])
+            for file, bound in of
+        )
     page.write_text(fill_blocks(page.read_text(), blocks))
     return written
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ("details_table", "frontier_table", "markdown", "sizes_table", "total_bytes")
+__all__ = ("ablation_table", "details_table", "frontier_table", "markdown", "sizes_table", "total_bytes")
 
 _REFERENCE = "hepbaler-plain"
 
@@ -84,6 +84,22 @@ def details_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _mb(n_bytes: int | None) -> str:
     return "-" if n_bytes is None else f"{n_bytes / 1e6:.2f}"
+
+
+def ablation_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Variants of one file, in the order in which they were measured: sizes, and seconds as multiples of the default's."""
+    default = next(row for row in rows if row["variant"] == "default")
+    lines = [
+        [
+            row["variant"],
+            f"{row['n_bytes'] / 1e6:.3f}",
+            "" if row is default else f"{(row['n_bytes'] / default['n_bytes'] - 1) * 100:+.1f} %",
+            f"{row['training_seconds'] / default['training_seconds']:.2f}",
+            f"{row['read_seconds'] / default['read_seconds']:.2f}",
+        ]
+        for row in rows
+    ]
+    return markdown(["", "MB", "against the default", "training", "time to read"], lines)
 
 
 def frontier_table(rows: Sequence[Mapping[str, Any]]) -> str:
