@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import hepbaler
 from hepbaler import learning
 from hepbaler.linking import Links
 
+from .machine import one_thread
 from .workload import Workload
 
 __all__ = ("VARIANTS", "AblationRow", "Variant", "measure_ablation")
@@ -131,18 +131,11 @@ def _changed(variant: Variant) -> Iterator[None]:
 
 
 def _read_seconds(path: Path, work: Workload) -> float:
-    before = os.environ.get("HEPBALER_THREADS")
-    os.environ["HEPBALER_THREADS"] = "1"
-    try:
-        seconds = []
+    seconds = []
+    with one_thread():
         for _ in range(3):
             start = time.process_time()
             with hepbaler.open(path) as archive:
                 archive[work.tree].arrays(work.float_branches, how=dict)
             seconds.append(time.process_time() - start)
-        return min(seconds)
-    finally:
-        if before is None:
-            del os.environ["HEPBALER_THREADS"]
-        else:
-            os.environ["HEPBALER_THREADS"] = before
+    return min(seconds)

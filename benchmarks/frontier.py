@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ import uproot
 import hepbaler
 from hepbaler.learning import PRESETS
 
+from .machine import one_thread
 from .peers.base import Folder
 from .peers.rootfiles import ROOT_FILES
 from .workload import Workload
@@ -83,15 +83,8 @@ def measure_frontier(
         made[way] = path, time.perf_counter() - start, result.seconds.get("train", 0.0)
         tell(f"  {way:9} {path.stat().st_size / 1e6:8.3f} MB in {made[way][1]:.0f} s")
     every = _median_times({way: path for way, (path, *_) in made.items()}, work, rounds)
-    before = os.environ.get("HEPBALER_THREADS")
-    os.environ["HEPBALER_THREADS"] = "1"
-    try:
+    with one_thread():
         one = _median_times({way: path for way, (path, *_) in made.items()}, work, rounds)
-    finally:
-        if before is None:
-            del os.environ["HEPBALER_THREADS"]
-        else:
-            os.environ["HEPBALER_THREADS"] = before
     return [
         FrontierRow(
             work.source.name, str(work.bound), way, path.stat().st_size, all_of_it, training, every[way], one[way]

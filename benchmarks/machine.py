@@ -6,11 +6,13 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ("describe_machine",)
+__all__ = ("describe_machine", "one_thread")
 
 _PACKAGES = ("numpy", "uproot", "awkward", "pcodec", "constriction", "torch", "pysz", "zfpy", "blosc2")
 
@@ -44,3 +46,17 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Hepbaler reads with one thread."""
+    before = os.environ.get("HEPBALER_THREADS")
+    os.environ["HEPBALER_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["HEPBALER_THREADS"]
+        else:
+            os.environ["HEPBALER_THREADS"] = before
