@@ -11,6 +11,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,10 @@ from hypothesis import HealthCheck, settings
 
 from hepbaler import loops
 from hepbaler.loops import kernels
+
+# A shell that starts pytest in the background lets it ignore interrupts, and so would the commands that are to be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no failure: nothing here is a test of speed.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
