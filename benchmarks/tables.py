@@ -87,19 +87,17 @@ def _mb(n_bytes: int | None) -> str:
 
 
 def ablation_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Variants of one file, in the order in which they were measured: sizes, and seconds as multiples of the default's."""
+    """Variants of one file, in the order in which they were measured."""
     default = next(row for row in rows if row["variant"] == "default")
     lines = [
         [
             row["variant"],
             f"{row['n_bytes'] / 1e6:.3f}",
             "" if row is default else f"{(row['n_bytes'] / default['n_bytes'] - 1) * 100:+.1f} %",
-            f"{row['training_seconds'] / default['training_seconds']:.2f}",
-            f"{row['read_seconds'] / default['read_seconds']:.2f}",
         ]
         for row in rows
     ]
-    return markdown(["", "MB", "against the default", "training", "time to read"], lines)
+    return markdown(["", "MB", "against the default"], lines)
 
 
 def frontier_table(rows: Sequence[Mapping[str, Any]]) -> str:
