@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "testing": {"table", "layouts"},
     "fields": set(),
     "context": {"features", "fields", "table"},
-    "lineage": {"features", "fields", "loops", "table"},
+    "lineage": {"context", "features", "fields", "loops", "table"},
     "nearest": set(),
     "header": {"table", "bounds", "context", "fields", "latent", "layouts", "lineage", "nearest"},
     "required": {"header", "segments"},

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .context import with_missing
 from .features.elementary import (
     arc_tangent,
     cosine_and_sine,
@@ -91,7 +92,7 @@ class Lineage:
         """From the integers of the inputs to values; `to_values` gives those of the columns."""
         out: dict[str, ToValues] = {SIBLING: _as_float}
         out |= {f"@rest/{key}": _rest_values for key in self.vector}
-        return out | {f"@mother/{key}": _known(to_values[key]) for key in self.mother if key in to_values}
+        return out | {f"@mother/{key}": with_missing(to_values[key]) for key in self.mother if key in to_values}
 
 
 def _as_float(integers: IntArray) -> FloatArray:
@@ -100,14 +101,6 @@ def _as_float(integers: IntArray) -> FloatArray:
 
 def _rest_values(integers: IntArray) -> FloatArray:
     return np.where(integers == MISSING, 0.0, np.ldexp(integers.astype(np.float64), -_REST_BITS))
-
-
-def _known(to_values: ToValues) -> ToValues:
-    def values(integers: IntArray) -> FloatArray:
-        missing = integers == MISSING
-        return np.where(missing, 0.0, to_values(np.where(missing, 0, integers)))
-
-    return values
 
 
 class Family:

@@ -505,7 +505,8 @@ static PyObject *what_is_left(PyObject *self, PyObject *args)
     const int64_t *some = items(&buffers, rows, n, 8, 0), *of[3];
     int good = some && within(some, n, 0, n_all);
     for (int k = 0; good && k < 3; k++) good = (of[k] = items(&buffers, numbers[k], n_all, 8, 0)) != NULL;
-    good = good && within(of[0], n_all, -1, n_all) && within(of[1], n_all, -1, n_all);
+    /* Those of other rows are not looked at: a family is asked once for each of its generations. */
+    for (Py_ssize_t k = 0; good && k < n; k++) good = within(of[0] + some[k], 1, -1, n_all) && within(of[1] + some[k], 1, -1, n_all);
     const double *vectors = good ? items(&buffers, momentum, 4 * n_all, 8, 0) : NULL;
     double *left = vectors ? items(&buffers, rest, 4 * n_all, 8, 1) : NULL;
     int64_t *to = left ? items(&buffers, out, 4 * n, 8, 1) : NULL;
