@@ -99,6 +99,7 @@ def test_same_names_types_and_values_as_the_file(file, path, tmp_path):
                 if not is_there or "Double32_t" in branch.typename:
                     continue
                 assert other[name].typename == branch.typename
+                assert other[name].num_entries == branch.num_entries
                 if not is_group and "Float16_t" not in branch.typename:
                     assert repr(other[name].interpretation) == repr(branch.interpretation)
                     assert ak.array_equal(

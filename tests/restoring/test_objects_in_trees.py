@@ -267,6 +267,8 @@ def test_branches_in_branches(tmp_path: Path) -> None:
         assert set(arrays) | {"evt", "evt/P3", "evt/hits"} == set(tree.keys())
         assert (tree["evt"].typename, tree["evt"].title) == ("Event", "the event")
         assert tree["evt"].member("fCheckSum") == 17
+        # a group has as many entries as what is in it, so that all of it can be read at once
+        assert {tree[name].num_entries for name in tree.keys()} == {3}  # noqa: SIM118  (with those in others)
         for name, array in arrays.items():
             assert tree[name].typename == told[name][0]
             assert tree[name].title == f"title of {name}"

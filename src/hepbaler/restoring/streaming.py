@@ -134,6 +134,7 @@ def describe_tree(tree: Any, leaves: Mapping[str, Leaf] | None = None) -> bytes:
     nodes = _nested(tree, leaves or {})
     out = bytearray()
     references: list[int] = []
+    tree.entries_of_groups = []
     with _counted(out, 20):
         with _counted(out, 1):
             out += struct.pack(">HII", 1, 0, _IS_ON_HEAP | _MUST_CLEANUP)
@@ -234,7 +235,10 @@ def _put_plain_branch(out: bytearray, node: _Node, tree: Any, key_bytes: int, re
         # No compression is named here, so that ROOT looks into the baskets for it.
         if datum is None:
             out += struct.pack(">iiiiq", 0, 32000, 0, 0, 0) + _FEATURES
-            out += struct.pack(">iIiqqqq", 0, capacity, 0, 0, 0, 0, 0)
+            out += struct.pack(">iIi", 0, capacity, 0)
+            # It has as many entries as the branches in it, though no baskets: so uproot knows how many to read of them.
+            tree.entries_of_groups.append(len(out))
+            out += struct.pack(">qqqq", tree._num_entries, 0, 0, 0)
         else:
             out += struct.pack(
                 ">iiiiq", 0, datum["fBasketSize"], datum["fEntryOffsetLen"], tree._num_baskets, tree._num_entries

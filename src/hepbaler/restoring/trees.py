@@ -324,6 +324,7 @@ class _Tree(uproot.writing._cascadetree.Tree):  # type: ignore[misc]
 
     leaves: dict[str, Leaf]
     objects: dict[str, tuple[bytes, NDArray[np.int64]]]
+    entries_of_groups: list[int]
 
     def write_anew(self, sink: Any) -> None:
         data = describe_tree(self, self.leaves)
@@ -334,6 +335,8 @@ class _Tree(uproot.writing._cascadetree.Tree):  # type: ignore[misc]
     def write_updates(self, sink: Any) -> None:
         super().write_updates(sink)
         base = self._key.seek_location + self._key.num_bytes
+        for start in self.entries_of_groups:
+            sink.write(base + start, struct.pack(">q", self._num_entries))
         for datum in self._branch_data:
             if datum["kind"] == "counter" and "maximum_start" in datum:
                 sink.write(base + datum["maximum_start"], struct.pack(">i", datum["tleaf_maximum_value"]))
