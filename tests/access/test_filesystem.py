@@ -82,11 +82,14 @@ def assert_same_bits(one: np.ndarray, other: np.ndarray) -> None:
 def test_uproot_sees_what_decompress_writes(name, request, archive_of, tmp_path):
     archive = archive_of(request.getfixturevalue(name))
     back = tmp_path / "back.root"
-    hepbaler.decompress(archive, back, compression="none", skip_unwritable=True)
+    hepbaler.decompress(archive, back, compression="none", skip_unwritable=True, rntuple=name == "ntuple_file")
     with uproot.open(url_of(archive)) as virtual, uproot.open(back) as real:
         assert virtual.classnames() == real.classnames()
         for path, classname in real.classnames().items():
-            if classname == "TTree":
+            if classname == "ROOT::RNTuple":
+                assert virtual[path].keys() == real[path].keys()
+                assert ak.array_equal(virtual[path].arrays(), real[path].arrays(), equal_nan=True)
+            elif classname == "TTree":
                 one, other = virtual[path], real[path]
                 assert (one.title, one.num_entries) == (other.title, other.num_entries)
                 assert one.typenames() == other.typenames()

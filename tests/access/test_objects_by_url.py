@@ -16,41 +16,6 @@ DATA = Path(__file__).resolve().parents[2] / "../shared/data/real"
 EXACT = Plan((), Bound.parse("exact"))
 
 
-def test_a_tree_of_nested_fields_alone(tmp_path):
-    arrays = {
-        "lists": ak.Array([[[1, 2], []], [], [[3]]]),
-        "words": ak.Array([["a", "bcd"], [], ["x" * 300]]),
-        "pages": ak.Array([[["a", "bcd"], []], [], [["x" * 300]]]),
-    }
-    with uproot.recreate(tmp_path / "nested.root") as file:
-        file.mkrntuple("nested", arrays)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hepbaler.pipeline.CLUSTER_BYTES", 40)
-        hepbaler.compress(tmp_path / "nested.root", use_model=False)
-    with uproot.open(f"hepbaler://nested.root::{tmp_path / 'nested.root.hbal'}") as file:
-        tree = file["nested"]
-        assert tree.typenames() == {
-            "lists": "std::vector<std::vector<int64_t>>",
-            "words": "std::vector<std::string>",
-            "pages": "std::vector<std::vector<std::string>>",
-        }
-        for name, array in arrays.items():
-            assert tree[name].array().to_list() == array.to_list()
-            assert tree[name].array(entry_start=1, entry_stop=3).to_list() == array[1:3].to_list()
-
-
-def test_a_tree_of_which_nothing_can_be_shown_opens(tmp_path, caplog):
-    arrays = {"maybe": ak.Array([[[1, None], []], [], [[3]]])}
-    with uproot.recreate(tmp_path / "nested.root") as file:
-        file.mkrntuple("nested", arrays)
-    hepbaler.compress(tmp_path / "nested.root", use_model=False)
-    with uproot.open(f"hepbaler://nested.root::{tmp_path / 'nested.root.hbal'}") as file:
-        assert file.classnames() == {"nested;1": "TTree"}
-        assert (file["nested"].keys(), file["nested"].num_entries) == ([], 3)
-    assert "'maybe'" in caplog.text
-    assert "'nested'" in caplog.text
-
-
 def test_an_archive_of_a_merged_or_skimmed_file_keeps_groups(tmp_path):
     shared = DATA / "uproot-HZZ-objects.root"
     if not shared.exists():

@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as hnp
 
 from hepbaler.layouts import layout_of
 from hepbaler.restoring import RootWriter
-from hepbaler.table import Branch
+from hepbaler.restoring.ntuples import plan_fields
+from hepbaler.table import Branch, RecordLayout, Values
 
 NUMBERS = ["bool", "float32", "float64", *(f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64))]
 
@@ -117,3 +118,13 @@ def test_empty_rntuple(branch, tmp_path: Path) -> None:
         assert file["Events"].num_entries == 0
         assert file["Events"].keys(recursive=False) == ["x", "jets", "s", "p"]
         assert file["Events/jets"].array().to_list() == []
+
+
+def test_what_is_only_described_keeps_names_and_empty_records():
+    branches = [Branch("Aux:pt", "float", "", Values("float32", "pt")), Branch("Info:", "Info", "", RecordLayout(()))]
+    fields, differences = plan_fields(branches, one_cluster=True, described=True)
+    assert list(fields) == ["Aux:pt", "Info:"]
+    assert {one.kind for one in differences} == {"type"}
+    fields, differences = plan_fields(branches, one_cluster=True)
+    assert list(fields) == ["Aux_pt"]
+    assert [one.branch for one in differences if one.kind == "missing"] == ["Info:"]

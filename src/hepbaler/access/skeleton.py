@@ -16,17 +16,19 @@ from hepbaler.archive import Archive
 from hepbaler.header import TreeHeader
 from hepbaler.restoring.baskets import text_bytes
 from hepbaler.restoring.bytestreams import Stream, stream_bytes
+from hepbaler.restoring.ntuplepages import PageColumn, page_columns
+from hepbaler.restoring.ntuples import plan_fields
 from hepbaler.restoring.plan import TreePlan, plan_tree
 from hepbaler.restoring.settling import settle_objects
-from hepbaler.restoring.skeleton import AnnouncedTree, Skeleton, build_skeleton
-from hepbaler.table import Layout, ListLayout, OptionLayout, RecordLayout, RegularLayout, Values
+from hepbaler.restoring.skeleton import AnnouncedNTuple, AnnouncedTree, Skeleton, build_skeleton
+from hepbaler.table import Layout, ListLayout, OptionLayout, RecordLayout, RegularLayout, UnionLayout, Values
 from hepbaler.tree import Tree
 
 if TYPE_CHECKING:
     from hepbaler.restoring.counters import ListGroup
     from hepbaler.restoring.leaves import Leaf, Step
 
-__all__ = ("announced_tree", "leaf_layout", "proven_plan", "skeleton_of")
+__all__ = ("announced_ntuple", "announced_tree", "leaf_layout", "proven_plan", "skeleton_of")
 
 _log = logging.getLogger(__name__)
 # Branches that a warning names.
@@ -42,7 +44,7 @@ def __dir__() -> tuple[str, ...]:
 def skeleton_of(archive: Archive) -> Skeleton:
     """The file without its baskets; its trees are numbered as in `Archive.trees`.
 
-    Nothing is decoded but the lengths of long strings, which a file cannot do without.
+    Nothing is decoded but the lengths of long strings, and which optional values are present: a file cannot do without.
 
     Raises
     ------
@@ -52,7 +54,10 @@ def skeleton_of(archive: Archive) -> Skeleton:
         If the archive is damaged.
     """
     stored = archive.objects_file()
-    trees = [announced_tree(tree, stored) for tree in archive.trees.values()]
+    trees = [
+        announced_ntuple(tree) if tree.kind == "RNTuple" else announced_tree(tree, stored)
+        for tree in archive.trees.values()
+    ]
     return build_skeleton(trees, stored, uuid.UUID(bytes=archive.reader.fingerprint))
 
 
@@ -70,14 +75,10 @@ def announced_tree(tree: Tree, mini_root: bytes | None) -> AnnouncedTree:
     schema = header.schema
     settled = settle_objects(schema.branches, schema.same_as, mini_root)
     plan = proven_plan(header, settled.objects)
-    absent = [one for one in plan.differences if one.kind == "missing"]
-    if absent:
-        _log.warning(
-            "%d of the branches of tree %r are not in the ROOT file that hepbaler:// shows, but hepbaler.open reads them: %s",
-            len(absent),
-            tree.object_path,
-            "; ".join(f"{one.branch!r} ({settled.reasons.get(one.branch, one.reason)})" for one in absent[:_TOLD]),
-        )
+    _tell_absent(
+        tree,
+        {one.branch: settled.reasons.get(one.branch, one.reason) for one in plan.differences if one.kind == "missing"},
+    )
     layouts = {branch.name: branch.layout for branch in schema.branches}
     home = header.table_of()
     elements = {
@@ -87,6 +88,29 @@ def announced_tree(tree: Tree, mini_root: bytes | None) -> AnnouncedTree:
         for leaf in plan.leaves
     }
     return AnnouncedTree(tree.object_path, tree.title, plan, header.borders, elements, settled.streams)
+
+
+def announced_ntuple(tree: Tree) -> AnnouncedNTuple:
+    """An RNTuple as `build_skeleton` wants it: one page a column and cluster."""
+    header = tree.header
+    fields, differences = plan_fields(header.schema.branches, one_cluster=header.n_clusters <= 1, described=True)
+    absent = {one.branch: one.reason for one in differences if one.kind == "missing"}
+    for name, branch in list(fields.items()):
+        if not all(header.constants.get(header.schema.same_as.get(key, key)) for key in _in_variants(branch.layout)):
+            absent[branch.name] = "it has variants of which the value may be missing"
+            del fields[name]
+    _tell_absent(tree, absent)
+    columns = tuple(column for branch in fields.values() for column in page_columns(branch.layout))
+    home = header.table_of()
+    elements = [_page_elements(tree, column, home) for column in columns]
+    return AnnouncedNTuple(
+        tree.object_path,
+        tree.title,
+        fields,
+        header.borders,
+        columns,
+        np.array(elements, np.int64).reshape(len(columns), header.n_clusters),
+    )
 
 
 def proven_plan(header: TreeHeader, objects: Mapping[str, str]) -> TreePlan:
@@ -118,6 +142,41 @@ def leaf_layout(layout: Layout, steps: Sequence[Step]) -> Layout:
     if isinstance(layout, ListLayout | RegularLayout | OptionLayout):
         return replace(layout, content=leaf_layout(layout.content, rest))
     return layout
+
+
+def _tell_absent(tree: Tree, reasons: Mapping[str, str]) -> None:
+    if reasons:
+        _log.warning(
+            "%d of the branches of tree %r are not in the ROOT file that hepbaler:// shows, but hepbaler.open reads them: %s",
+            len(reasons),
+            tree.object_path,
+            "; ".join(f"{name!r} ({reason})" for name, reason in list(reasons.items())[:_TOLD]),
+        )
+
+
+def _page_elements(tree: Tree, column: PageColumn, home: Mapping[str, int]) -> list[int]:
+    """Elements of an RNTuple's column in each cluster."""
+    header = tree.header
+    rows = header.rows[home[column.key]]
+    if not column.deciding:
+        return list(rows)
+    clusters = [cluster for cluster, n in enumerate(rows) if n]
+    found = dict(zip(clusters, tree.decoder.columns(clusters, column.deciding), strict=True))
+    return [column.num_kept(found[cluster]) if n else 0 for cluster, n in enumerate(rows)]
+
+
+def _in_variants(layout: Layout) -> list[str]:
+    """Masks of the types of variants. uproot takes all of them for optional; in a file they are not."""
+    match layout:
+        case UnionLayout(contents=contents):
+            masks = [content.mask for content in contents[1:] if isinstance(content, OptionLayout)]
+            return masks + [key for content in contents for key in _in_variants(content)]
+        case RecordLayout(fields):
+            return [key for _, content in fields for key in _in_variants(content)]
+        case ListLayout() | RegularLayout() | OptionLayout():
+            return _in_variants(layout.content)
+        case _:
+            return []
 
 
 def _is_counted_by(header: TreeHeader, leaf: Leaf, group: ListGroup) -> bool:

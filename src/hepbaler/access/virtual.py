@@ -13,6 +13,7 @@ from hepbaler.archive import Archive
 from hepbaler.caching import CACHE_BYTES, CachedDecoder, ColumnCache
 from hepbaler.layouts import columns_of, unflatten
 from hepbaler.restoring.arrays import leaf_values
+from hepbaler.restoring.ntuplepages import PageColumn
 from hepbaler.restoring.skeleton import SkeletonBranch
 from hepbaler.table import Branch, Values
 from hepbaler.tree import Tree
@@ -35,7 +36,8 @@ class VirtualFile:
         |header, directories, objects, trees without baskets|    gap    |basket|    gap    |basket| ...
          made when the file is opened                                    made when their bytes are asked for
 
-    A basket is a branch of a cluster, and only the columns that this branch depends on are decoded for it.
+    A basket is a branch of a cluster, and only the columns that this branch depends on are decoded for it; a page of an
+    RNTuple is a column of a cluster.
 
     Parameters
     ----------
@@ -100,7 +102,11 @@ class VirtualFile:
             contents = self._sources[tree].contents(branches, cluster)
             for number, branch, content in zip(mine, branches, contents, strict=True):
                 start, stop = int(skeleton.starts[number]), int(skeleton.stops[number])
-                baskets[number] = branch.form.pack(content, seek=start, parent=branch.parent, num_bytes=stop - start)
+                baskets[number] = (
+                    branch.pack(content, stop - start)
+                    if isinstance(branch, PageColumn)
+                    else branch.form.pack(content, seek=start, parent=branch.parent, num_bytes=stop - start)
+                )
         return baskets
 
     def _assemble(self, start: int, stop: int, baskets: Sequence[tuple[int, bytes]]) -> bytes:
@@ -144,19 +150,21 @@ class _TreeSource:
         self._borders = tree.common_entry_offsets()
         self._branches = {branch.name: branch for branch in tree.header.schema.branches}
 
-    def contents(self, branches: Sequence[SkeletonBranch], cluster: int) -> list[Any]:
-        """Contents of branches in a cluster, decoded together."""
+    def contents(self, branches: Sequence[SkeletonBranch | PageColumn], cluster: int) -> list[Any]:
+        """Contents of branches in a cluster, decoded together; the columns that an RNTuple's column is made of."""
         parts = [self._part(branch) for branch in branches]
         keys = [key for _, wanted in parts for key in wanted]
         columns = self._decoder.columns([cluster], keys)[0]
         n_entries = self._borders[cluster + 1] - self._borders[cluster]
         return [
-            self._content(branch, part, wanted, columns, n_entries)
+            columns if isinstance(branch, PageColumn) else self._content(branch, part, wanted, columns, n_entries)
             for branch, (part, wanted) in zip(branches, parts, strict=True)
         ]
 
-    def _part(self, branch: SkeletonBranch) -> tuple[Branch | None, list[str]]:
+    def _part(self, branch: SkeletonBranch | PageColumn) -> tuple[Branch | None, list[str]]:
         """The part of the source's branch that is needed, and its columns; a counter needs only the counts."""
+        if isinstance(branch, PageColumn):
+            return None, list(branch.wanted)
         if branch.leaf is None:
             return None, [_counts_column(branch.group) or ""]
         source = self._branches[branch.leaf.branch]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hepbaler.table import Branch, Layout
 
-__all__ = ("NTupleSink", "conform", "plan_fields")
+__all__ = ("NTupleSink", "conform", "plan_fields", "variants_of")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -88,7 +88,9 @@ class NTupleSink:
         return ak.contents.RecordArray(contents, list(self._fields))
 
 
-def plan_fields(branches: Sequence[Branch], *, one_cluster: bool) -> tuple[dict[str, Branch], tuple[Difference, ...]]:
+def plan_fields(
+    branches: Sequence[Branch], *, one_cluster: bool, described: bool = False
+) -> tuple[dict[str, Branch], tuple[Difference, ...]]:
     """Name the fields, and say what will differ.
 
     Parameters
@@ -97,6 +99,9 @@ def plan_fields(branches: Sequence[Branch], *, one_cluster: bool) -> tuple[dict[
         Of one tree.
     one_cluster
         Whether all entries come at once. uproot reads the variants of all clusters but the first wrongly.
+    described
+        Whether they were fields of an RNTuple and are only described: any name of theirs is possible there, and records
+        without members, which uproot does not write, are as good as others.
 
     Returns
     -------
@@ -108,18 +113,19 @@ def plan_fields(branches: Sequence[Branch], *, one_cluster: bool) -> tuple[dict[
     fields: dict[str, Branch] = {}
     differences: list[Difference] = []
     seen: set[str] = set()
-    plain = {branch.name for branch in branches if _field_name(branch.name) == branch.name}
+    field_name = str if described else _field_name
+    plain = {branch.name for branch in branches if field_name(branch.name) == branch.name}
     for branch in branches:
-        reason = _obstacle(branch.layout, one_cluster=one_cluster)
+        reason = _obstacle(branch.layout, one_cluster=one_cluster, empty_records=described)
         if branch.name in seen:
             reason = "another branch of this tree has the same name"
         seen.add(branch.name)
         if reason is not None:
             differences.append(Difference(branch.name, "missing", branch.typename, "", reason))
             continue
-        name, number = _field_name(branch.name), 2
+        name, number = field_name(branch.name), 2
         while name != branch.name and (name in fields or name in plain):
-            name, number = f"{_field_name(branch.name)}_{number}", number + 1
+            name, number = f"{field_name(branch.name)}_{number}", number + 1
         fields[name] = branch
         if name != branch.name:
             reason = "names of RNTuple fields have no '.', '/' or ':'"
@@ -197,8 +203,8 @@ def conform(content: Any, layout: Layout) -> Any:
 
 
 def _conform_union(content: Any, layout: UnionLayout) -> Any:
-    """Contents in the order of `_variants`; each has only its own rows."""
-    variants = _variants(layout)
+    """Contents in the order of `variants_of`; each has only its own rows."""
+    variants = variants_of(layout)
     skipped = len(layout.contents) - len(variants)
     if isinstance(content, ak.contents.EmptyArray):
         tags = np.zeros(0, np.int8)
@@ -217,33 +223,33 @@ def _conform_union(content: Any, layout: UnionLayout) -> Any:
     return ak.contents.UnionArray(ak.index.Index8(tags), ak.index.Index64(index), contents)
 
 
-def _variants(layout: UnionLayout) -> tuple[Layout, ...]:
+def variants_of(layout: UnionLayout) -> tuple[Layout, ...]:
     """The types of a variant: uproot reads one more in front, for variants without a value, and makes all optional."""
     first, *others = layout.contents
     contents = others if isinstance(first, OptionLayout) and others else layout.contents
     return tuple(content.content if isinstance(content, OptionLayout) else content for content in contents)
 
 
-def _obstacle(layout: Layout, *, one_cluster: bool) -> str | None:
+def _obstacle(layout: Layout, *, one_cluster: bool, empty_records: bool) -> str | None:
     """Why a layout cannot be written; `None` where it can."""
     match layout:
         case Values(dtype="unknown"):
             return "it has values of no type that uproot knows"
         case RegularLayout(size=0):
             return "it is an array of no elements"
-        case RecordLayout(fields=()):
+        case RecordLayout(fields=()) if not empty_records:
             return "it has no members, and uproot writes no empty records"
         case UnionLayout() if not one_cluster:
             return "uproot reads a std::variant wrongly when there is more than one cluster"
         case RecordLayout():
             inner: Sequence[Layout] = [field for _, field in layout.fields]
         case UnionLayout():
-            inner = _variants(layout)
+            inner = variants_of(layout)
         case ListLayout() | RegularLayout() | OptionLayout():
             inner = [layout.content]
         case _:
             inner = []
-    found = (_obstacle(content, one_cluster=one_cluster) for content in inner)
+    found = (_obstacle(content, one_cluster=one_cluster, empty_records=empty_records) for content in inner)
     return next((reason for reason in found if reason is not None), None)
 
 
@@ -271,7 +277,7 @@ def _inner_name(layout: Layout) -> str:
         case OptionLayout():
             return f"std::optional<{_inner_name(layout.content)}>"
         case UnionLayout():
-            return f"std::variant<{','.join(_inner_name(field) for field in _variants(layout))}>"
+            return f"std::variant<{','.join(_inner_name(field) for field in variants_of(layout))}>"
         case RecordLayout(is_tuple=True):
             return f"std::tuple<{','.join(_inner_name(field) for _, field in layout.fields)}>"
         case _:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import uproot
@@ -18,7 +18,9 @@ from hepbaler.errors import OutputError
 from hepbaler.restoring.baskets import BasketForm
 from hepbaler.restoring.counters import ListGroup
 from hepbaler.restoring.leaves import Leaf
+from hepbaler.restoring.ntuplepages import PageColumn
 from hepbaler.restoring.objects import copy_objects
+from hepbaler.restoring.pagelists import AnnouncedPages
 from hepbaler.restoring.timeless import without_times
 from hepbaler.restoring.trees import AnnouncedBaskets, TreeSink
 
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
 
     from hepbaler.restoring.bytestreams import Stream
     from hepbaler.restoring.plan import TreePlan
+    from hepbaler.table import Branch
 
-__all__ = ("GAP", "AnnouncedTree", "Skeleton", "SkeletonBranch", "build_skeleton")
+__all__ = ("GAP", "AnnouncedNTuple", "AnnouncedTree", "Skeleton", "SkeletonBranch", "build_skeleton")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -71,6 +74,32 @@ class AnnouncedTree:
 
 
 @dataclass(frozen=True)
+class AnnouncedNTuple:
+    """An RNTuple to describe.
+
+    Attributes
+    ----------
+    path, title
+        Of the RNTuple.
+    fields
+        Name in the file -> branch.
+    borders
+        First entry of each cluster, and the number of entries at the end.
+    columns
+        Of all fields, in their order.
+    elements
+        Of each page; shape ``(n_columns, n_clusters)``.
+    """
+
+    path: str
+    title: str
+    fields: Mapping[str, Branch]
+    borders: tuple[int, ...]
+    columns: tuple[PageColumn, ...]
+    elements: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class SkeletonBranch:
     """A branch of the file, and where its values come from.
 
@@ -103,22 +132,24 @@ class Skeleton:
     size
         Bytes of the whole file.
     branches
-        For each tree its branches in the file's order.
+        For each tree its branches in the file's order; for an RNTuple its columns.
     starts, stops
-        Where each basket is in the file, ascending; shape ``(n_baskets,)``.
+        Where each basket or page is in the file, ascending; shape ``(n_baskets,)``.
     places
         Tree, branch (position in `branches`) and cluster of each basket; shape ``(n_baskets, 3)``.
     """
 
     data: bytes
     size: int
-    branches: tuple[tuple[SkeletonBranch, ...], ...]
+    branches: tuple[tuple[SkeletonBranch, ...] | tuple[PageColumn, ...], ...]
     starts: NDArray[np.int64]
     stops: NDArray[np.int64]
     places: NDArray[np.int64]
 
 
-def build_skeleton(trees: Sequence[AnnouncedTree], mini_root: bytes | None, file_id: uuid.UUID) -> Skeleton:
+def build_skeleton(
+    trees: Sequence[AnnouncedTree | AnnouncedNTuple], mini_root: bytes | None, file_id: uuid.UUID
+) -> Skeleton:
     """Describe a file with these trees, and write its other objects.
 
     Parameters
@@ -139,29 +170,27 @@ def build_skeleton(trees: Sequence[AnnouncedTree], mini_root: bytes | None, file
     root = uproot.recreate(buffer, compression=None, uuid_function=lambda: file_id)
     if mini_root is not None:
         copy_objects(root, mini_root, end=0)
-    sinks = [_sink(root, tree) for tree in trees]
+    parts = [_TreePart(root, tree) if isinstance(tree, AnnouncedTree) else _NTuplePart(root, tree) for tree in trees]
     root.file.sink.flush()
     end = buffer.seek(0, io.SEEK_END)
-    forms = [_forms(tree, sink) for tree, sink in zip(trees, sinks, strict=True)]
     starts: list[NDArray[np.int64]] = []
     stops: list[NDArray[np.int64]] = []
     places: list[NDArray[np.int64]] = []
     branches = []
-    for number, (tree, sink) in enumerate(zip(trees, sinks, strict=True)):
-        sizes = _sizes(tree, forms[number])
+    for number, part in enumerate(parts):
         # a cluster's baskets together, so that readers who ask for ranges in order get them cluster by cluster
-        flat = sizes.T.ravel()
+        flat = part.sizes.T.ravel()
         stop = end + np.cumsum(flat + GAP)
         start = stop - flat
         end = int(stop[-1]) if len(stop) else end
-        n_branches, n_baskets = sizes.shape
+        n_branches, n_baskets = part.sizes.shape
         cluster, branch = np.divmod(np.arange(flat.size), max(n_branches, 1))
         starts.append(start)
         stops.append(stop)
         places.append(np.stack([np.full(flat.size, number), branch, cluster], axis=1))
-        branches.append(_describe(tree, sink, forms[number], sizes, start.reshape(n_baskets, n_branches).T))
+        branches.append(part.describe(start.reshape(n_baskets, n_branches).T))
     root.file.sink.flush()
-    data = without_times(buffer.getvalue())
+    data = without_times(buffer.getvalue(), [record for part in parts for record in part.records])
     root.close()
     return Skeleton(
         data,
@@ -180,14 +209,52 @@ class _KeptBuffer(io.BytesIO):
         """Do nothing."""
 
 
-def _sink(root: uproot.WritableDirectory, tree: AnnouncedTree) -> TreeSink:
-    folder, _, name = tree.path.rpartition("/")
+def _home(root: uproot.WritableDirectory, path: str) -> tuple[Any, str]:
+    """The directory of a tree, and its name."""
+    folder, _, name = path.rpartition("/")
     try:
-        directory = root.mkdir(folder) if folder else root
+        return root.mkdir(folder) if folder else root, name
     except TypeError as error:
         msg = f"the directory {folder!r} of tree {name!r} has the name of an object in the same file"
         raise OutputError(msg) from error
-    return TreeSink(directory, name, tree.title, tree.plan.leaves, tree.plan.groups, baskets=len(tree.borders) - 1)
+
+
+class _TreePart:
+    """A TTree without its baskets. It may be described once the sizes of everything are known."""
+
+    records: tuple[int, ...] = ()
+
+    def __init__(self, root: uproot.WritableDirectory, tree: AnnouncedTree) -> None:
+        self._tree = tree
+        directory, name = _home(root, tree.path)
+        self._sink = TreeSink(
+            directory, name, tree.title, tree.plan.leaves, tree.plan.groups, baskets=len(tree.borders) - 1
+        )
+        self._forms = _forms(tree, self._sink)
+        self.sizes = _sizes(tree, self._forms)
+
+    def describe(self, seeks: NDArray[np.int64]) -> tuple[SkeletonBranch, ...]:
+        return _describe(self._tree, self._sink, self._forms, self.sizes, seeks)
+
+
+class _NTuplePart:
+    """An RNTuple without its pages."""
+
+    def __init__(self, root: uproot.WritableDirectory, tree: AnnouncedNTuple) -> None:
+        self._columns = tree.columns
+        sizes = [
+            [column.num_bytes(n) for n in elements]
+            for column, elements in zip(tree.columns, tree.elements.tolist(), strict=True)
+        ]
+        self.sizes = np.array(sizes, np.int64).reshape(tree.elements.shape)
+        _refuse_large(self.sizes, [column.key for column in tree.columns], tree.path)
+        directory, name = _home(root, tree.path)
+        self._pages = AnnouncedPages(directory, name, tree.title, tree.fields, tree.borders, tree.elements, self.sizes)
+        self.records = self._pages.records
+
+    def describe(self, seeks: NDArray[np.int64]) -> tuple[PageColumn, ...]:
+        self._pages.place(seeks)
+        return self._columns
 
 
 _Forms = dict[str, tuple[BasketForm, Leaf | None, ListGroup | None]]
@@ -218,11 +285,15 @@ def _sizes(tree: AnnouncedTree, forms: _Forms) -> NDArray[np.int64]:
     for i, (form, leaf, _) in enumerate(forms.values()):
         numbers = entries if leaf is None else tree.elements[leaf.name]
         sizes[i] = [form.num_bytes(n, m) for n, m in zip(entries.tolist(), numbers.tolist(), strict=True)]
-    if sizes.size and sizes.max() > _LARGEST_BASKET:
-        branch = list(forms)[int(sizes.max(axis=1).argmax())]
-        msg = f"branch {branch!r} of {tree.path!r} has {sizes.max()} bytes in a cluster, and a basket holds less than 2 GiB"
-        raise OutputError(msg)
+    _refuse_large(sizes, list(forms), tree.path)
     return sizes
+
+
+def _refuse_large(sizes: NDArray[np.int64], names: Sequence[str], path: str) -> None:
+    if sizes.size and sizes.max() > _LARGEST_BASKET:
+        branch = names[int(sizes.max(axis=1).argmax())]
+        msg = f"branch {branch!r} of {path!r} has {sizes.max()} bytes in a cluster, and a basket holds less than 2 GiB"
+        raise OutputError(msg)
 
 
 def _describe(

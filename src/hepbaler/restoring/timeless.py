@@ -13,8 +13,12 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from hepbaler.restoring.baskets import NO_TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ("without_times",)
 
@@ -29,13 +33,15 @@ _DIRECTORIES = (b"TDirectory", b"TDirectoryFile")
 _TIME = struct.pack(">I", NO_TIME)
 
 
-def without_times(data: bytes) -> bytes:
+def without_times(data: bytes, records: Sequence[int] = ()) -> bytes:
     """The same file, as if it had been written on 1995-01-01.
 
     Parameters
     ----------
     data
         A whole file as uproot writes it; anything may follow its last record.
+    records
+        Where those are that no directory lists.
 
     Returns
     -------
@@ -47,7 +53,7 @@ def without_times(data: bytes) -> bytes:
     (streamers,) = walk.numbers(">q" if big else ">i", 8 + struct.calcsize(">iqqiiibi" if big else ">iiiiiibi"))
     walk.kept.append((0, begin))
     walk.record(begin)
-    for other in (free, streamers):
+    for other in (free, streamers, *records):
         if other:
             walk.record(other)
     walk.directory(begin + length_of_name)
