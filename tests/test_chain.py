@@ -264,6 +264,23 @@ def test_a_file_of_empty_trees_keeps_its_branches(empty_tree_file, tmp_path):
         hepbaler.train([empty_tree_file], tmp_path / "model.hbm")
 
 
+def test_a_file_of_other_objects_alone_is_carried(no_tree_file, tmp_path):
+    # as a campaign's histograms are
+    report = hepbaler.compress(no_tree_file, tmp_path / "mass.root.hbal")
+    assert (report.trees, report.entries) == (0, 0)
+    assert hepbaler.verify(tmp_path / "mass.root.hbal", no_tree_file).ok
+    hepbaler.decompress(tmp_path / "mass.root.hbal", tmp_path / "back.root")
+    with uproot.open(no_tree_file) as file:
+        for other in (tmp_path / "back.root", f"hepbaler://mass.root::{tmp_path / 'mass.root.hbal'}"):
+            with uproot.open(other) as again:
+                assert again.classnames() == file.classnames()
+                assert np.array_equal(again["mass"].values(), file["mass"].values())
+    with pytest.raises(InputError, match="no branch in .* matches 'x'"):
+        hepbaler.compress(no_tree_file, tmp_path / "out.hbal", keep=["x"])
+    with pytest.raises(InputError, match="holds no tree; it holds mass"):
+        hepbaler.train(no_tree_file, tmp_path / "model.hbm")
+
+
 def test_ntuples_and_text_survive(ntuple_file, strings_file, tmp_path):
     for path, tree in ((ntuple_file, "ntuple"), (strings_file, "tree")):
         target = tmp_path / f"{tree}.hbal"
@@ -272,8 +289,8 @@ def test_ntuples_and_text_survive(ntuple_file, strings_file, tmp_path):
             assert ak.array_equal(archive[tree].arrays(), file[tree].arrays(), dtype_exact=True)
 
 
-def test_a_failing_run_leaves_nothing_behind(nano_file, no_tree_file, text_file, truncated_file, tmp_path):
-    for path in (no_tree_file, text_file, truncated_file, tmp_path / "absent.root"):
+def test_a_failing_run_leaves_nothing_behind(nano_file, text_file, truncated_file, tmp_path):
+    for path in (text_file, truncated_file, tmp_path / "absent.root"):
         with pytest.raises(InputError):
             hepbaler.compress(path, tmp_path / "out.hbal")
     with pytest.raises(InputError, match=r"matches 'Muon_\*'"):

@@ -159,7 +159,7 @@ def compress(
     clock = PhaseClock()
     tell = progress or (lambda *_: None)
     training = Training(train_steps, train_time, device, seed, jobs, preset=preset)
-    with open_source(str(source)) as opened:
+    with open_source(str(source), need_trees=False) as opened:
         trees, left_out = select_trees(opened, keep, drop, plan, need_entries=False)
         objects, objects_left = opened.copy_objects()
         left_out += [f"{left.name} ({left.classname}): {left.reason}" for left in objects_left]
@@ -277,12 +277,9 @@ def select_trees(
     Raises
     ------
     InputError
-        If nothing is left (trees without entries are something unless `need_entries`), or a pattern of `keep` or of the
-        plan matches no branch.
+        If nothing is left (trees without entries are something unless `need_entries`, and so are other objects alone), or a
+        pattern of `keep` or of the plan matches no branch.
     """
-    if not source.trees:
-        msg = f"{source.path} holds no tree; hepbaler compresses TTrees and RNTuples"
-        raise InputError(msg)
     unused = plan.unused([(tree.path, branch.name) for tree in source.trees for branch in tree.branches])
     if unused:
         msg = f"no branch of {source.path} matches the bound for {unused[0]!r}"
@@ -294,6 +291,8 @@ def select_trees(
     if (keep or drop) and not any(tree.branches for tree in trees):
         msg = f"--keep and --drop leave no branch of {source.path}"
         raise InputError(msg)
+    if not source.trees and not need_entries:
+        return [], []
     if not any(tree.branches and (tree.num_entries or not need_entries) for tree in trees):
         why = {tree.path: "no entries" if tree.branches else "no branches that can be read" for tree in trees}
         told = ", ".join(f"tree {path!r} has {reason}" for path, reason in why.items())

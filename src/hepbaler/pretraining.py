@@ -66,7 +66,7 @@ def train(
     Raises
     ------
     InputError
-        If the files differ in trees or branches.
+        If the files differ in trees or branches, or none has entries. One that has none, among others, is left out with a note.
     ModelError
         If no table is large enough for a model to pay.
     OutputError
@@ -91,24 +91,29 @@ def train(
     tables: list[TableReport] = []
     with ExitStack() as stack:
         files: list[dict[str, SourceTree]] = []
+        used: list[str] = []
         notes: list[str] = []
         for path in paths:
             opened = stack.enter_context(open_source(path))
-            trees, left_out = select_trees(opened, keep, drop, plan)
+            trees, left_out = select_trees(opened, keep, drop, plan, need_entries=len(paths) == 1)
             if left_out and not skip_unreadable:
                 raise UnreadableBranches(cannot_carry(path, left_out))
-            files.append({tree.path: tree for tree in trees})
             notes += opened.notes
+            if not any(tree.branches and tree.num_entries for tree in trees):
+                notes.append(f"the model is trained without {path}, which has no entries")
+                continue
+            files.append({tree.path: tree for tree in trees})
+            used.append(path)
         if not files:
-            msg = "there is no file to train on"
+            msg = f"none of the files has entries to train on: {', '.join(paths[:3]) or 'there is no file'}"
             raise InputError(msg)
-        for path, held in zip(paths[1:], files[1:], strict=True):
+        for path, held in zip(used[1:], files[1:], strict=True):
             if held.keys() != files[0].keys():
-                msg = f"{path} holds the trees {', '.join(held)}, and {paths[0]} the trees {', '.join(files[0])}"
+                msg = f"{path} holds the trees {', '.join(held)}, and {used[0]} the trees {', '.join(files[0])}"
                 raise InputError(msg)
         total = sum(tree.uncompressed_bytes for held in files for tree in held.values())
         for name in files[0]:
-            tree = chain([(path, held[name]) for path, held in zip(paths, files, strict=True)])
+            tree = chain([(path, held[name]) for path, held in zip(used, files, strict=True)])
             start = time.perf_counter()
             share_read = 1.0 if read_bytes is None else min(1.0, read_bytes / max(total, 1))
             found = scan(
@@ -129,12 +134,12 @@ def train(
                 n_bytes = len(coder_to_bytes(model.coder))
                 tables.append(table_report(prepared, table, len(model.coder.names), n_bytes))
     if not models:
-        msg = f"no table of {', '.join(paths[:3])} is large enough for a model to be smaller than plain coding"
+        msg = f"no table of {', '.join(used[:3])} is large enough for a model to be smaller than plain coding"
         raise ModelError(msg)
     steps = {f"{model.tree}:{model.table}": model.steps for model in models}
     meta = {
         "writer": writer_info(),
-        "sources": [Path(path).name for path in paths],
+        "sources": [Path(path).name for path in used],
         "settings": {
             "digest": settings_digest(asked),
             "plan": plan.to_dict(),
@@ -145,7 +150,7 @@ def train(
         },
     }
     size = save_models(target, models, meta=meta, overwrite=force)
-    return TrainReport(tuple(paths), str(target), size, tuple(tables), seconds, steps, tuple(notes))
+    return TrainReport(tuple(used), str(target), size, tuple(tables), seconds, steps, tuple(notes))
 
 
 def _spread(clusters: Sequence[tuple[int, int]], share: float) -> list[tuple[int, int]]:

@@ -136,7 +136,7 @@ def verify(
                 for first, _ in _clusters(tree, "decode", progress):
                     _decode(tree, first)
             return VerifyReport(opened.path, None, n_bytes)
-        with open_source(str(original)) as source:
+        with open_source(str(original), need_trees=False) as source:
             checks, missing = _compare(opened, source, progress)
     violations = sum(check.violations for check in checks)
     values = sum(check.values for check in checks)
@@ -163,7 +163,7 @@ def _compare(archive: Archive, source: Source, progress: Progress | None) -> tup
     missing: list[str] = []
     for path, tree in archive.trees.items():
         if path not in originals:
-            msg = f"{source.path} holds no tree {path!r}, which {archive.path} was made from; it holds {', '.join(originals)}"
+            msg = f"{source.path} holds no tree {path!r}, which {archive.path} was made from; it holds {', '.join(originals) or 'none'}"
             raise InputError(msg)
         other = originals[path]
         if other.num_entries != tree.num_entries:

@@ -13,6 +13,7 @@ from hepbaler import cli
 from hepbaler.errors import InputError, ModelError
 
 pytest.importorskip("torch")
+FOUR = ("cut_4.root", "cut_5.root", "cut_6.root", "cut_8.root")
 STEPS = {"train_steps": 40, "retries": 0}
 
 
@@ -68,12 +69,22 @@ def test_shared_model(cuts, states, snapshot, capsys):
 
 
 def test_a_file_that_falls_back(cuts):
-    hepbaler.train(["cut_4.root", "cut_5.root", "cut_6.root", "cut_8.root"], "m.hbmodel", train_steps=20)
+    hepbaler.train(FOUR, "m.hbmodel", train_steps=20)
     with pytest.raises(ModelError, match="does not fit"):
         hepbaler.compress("other.root", model="m.hbmodel")
     report = hepbaler.compress("other.root", model="m.hbmodel", fall_back=True, train_steps=5)
     assert "a model of its own" in report.notes[0]
     assert hepbaler.verify("other.root.hbal", "other.root").ok
+
+
+def test_a_file_without_entries_among_others(cuts, empty_tree_file):
+    report = hepbaler.train(["cut_4.root", empty_tree_file, *FOUR[1:]], "m.hbmodel", train_steps=5)
+    assert [note for note in report.notes if "without" in note] == [
+        f"the model is trained without {empty_tree_file}, which has no entries"
+    ]
+    assert report.sources == FOUR
+    with pytest.raises(InputError, match="none of the files has entries to train on"):
+        hepbaler.train([empty_tree_file] * 2, "none.hbmodel")
 
 
 def test_files_too_small_for_a_model(here, states):

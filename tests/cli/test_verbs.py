@@ -171,7 +171,7 @@ def test_several_inputs_and_one_file(here, run):
     assert "give a directory" in run("compress", "nano.root", "other_nano.root", "-o", "nano.root", code=2)
 
 
-@pytest.mark.parametrize("fixture", ["text_file", "truncated_file", "no_tree_file"])
+@pytest.mark.parametrize("fixture", ["text_file", "truncated_file"])
 def test_what_is_no_input(fixture, here, run, request):
     path = request.getfixturevalue(fixture)
     err = run("compress", path, "--no-model", "-o", "x.hbal", code=1)

@@ -95,7 +95,7 @@ class Source:
                 trees.append(tree)
             else:
                 failed.append(Unreadable(key.path, key.classname, reason_of(tree)))
-        if not trees:
+        if failed and not trees:
             msg = f"no tree of {self.path} can be read: {failed[0].name!r} ({failed[0].typename}): {failed[0].reason}"
             raise InputError(msg)
         return tuple(trees), tuple(failed)
@@ -171,13 +171,15 @@ class Source:
         return tuple(chosen)
 
 
-def open_source(path: str | os.PathLike[str]) -> Source:
+def open_source(path: str | os.PathLike[str], *, need_trees: bool = True) -> Source:
     """Open a ROOT file.
 
     Parameters
     ----------
     path
         ``file.root``, ``file.root:dir/tree`` (one tree, or all trees of a directory), or a URL that fsspec or xrootd knows.
+    need_trees
+        Whether a file that holds other objects, but no tree, is of no use.
 
     Raises
     ------
@@ -198,7 +200,7 @@ def open_source(path: str | os.PathLike[str]) -> Source:
         # As a dict, since uproot would look for a colon in a string.
         directory = uproot.open({file: None}, object_cache=None, array_cache=None, **local)
     executor = uproot.source.futures.ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
-    opened = attempt(lambda: _look_around(directory, file, wanted, size, executor))
+    opened = attempt(lambda: _look_around(directory, file, wanted, size, executor, need_trees))
     if isinstance(opened, Exception):
         directory.file.close()
         executor.shutdown()
@@ -214,7 +216,7 @@ def _streamers(directory: Any, branches: Sequence[Branch], classes: Sequence[str
     return {} if isinstance(streamers, Exception) else streamers
 
 
-def _look_around(directory: Any, file: str, wanted: str | None, size: int, executor: Any) -> Source:
+def _look_around(directory: Any, file: str, wanted: str | None, size: int, executor: Any, need_trees: bool) -> Source:
     with reading_errors(f"{file} is damaged: its directory cannot be read"):
         size = size or int(directory.file.source.num_bytes)
         uuid = str(directory.file.uuid)
@@ -222,7 +224,7 @@ def _look_around(directory: Any, file: str, wanted: str | None, size: int, execu
     newest, notes = _newest(keys)
     trees = [key for key in newest if key.is_tree]
     others = [key for key in newest if not key.is_tree]
-    if not trees:
+    if not trees and (need_trees or not others or wanted is not None):
         held = ", ".join(f"{key.path} ({key.classname})" for key in others[:6])
         msg = f"{file} holds no tree; {'it holds ' + held + (' ...' if len(others) > 6 else '') if held else 'it is empty'}"
         raise InputError(msg)
