@@ -59,7 +59,7 @@ def decompress(
     archive: str | os.PathLike[str],
     target: str | os.PathLike[str] | None = None,
     *,
-    rntuple: bool = False,
+    rntuple: bool | None = None,
     compression: str = "zstd:5",
     skip_unwritable: bool = False,
     force: bool = False,
@@ -74,7 +74,7 @@ def decompress(
     target
         The ROOT file; by default the archive's name without ``.hbal``.
     rntuple
-        Write RNTuples instead of TTrees.
+        Write RNTuples, or TTrees; by default each tree as it was.
     compression
         ``zstd:5``, ``lzma:9``, ``lz4:4``, ``zlib:1`` or ``none``.
     skip_unwritable
@@ -108,7 +108,7 @@ def decompress(
         stored = opened.objects_file()
         objects = writer.write_objects(stored) if stored is not None else None
         if not skip_unwritable:
-            _refuse_losses(writer, opened, objects, rntuple=rntuple)
+            _refuse_losses(writer, opened, objects)
         trees = [
             writer.write_tree(
                 path,
@@ -117,6 +117,7 @@ def decompress(
                 _clusters(tree, progress),
                 tree.num_entries,
                 same_as=tree.header.schema.same_as,
+                kind=tree.header.schema.kind,
             )
             for path, tree in opened.trees.items()
         ]
@@ -133,7 +134,7 @@ def root_name(archive: str) -> Path:
     return Path(bare)
 
 
-def _refuse_losses(writer: RootWriter, archive: Archive, objects: ObjectsReport | None, *, rntuple: bool) -> None:
+def _refuse_losses(writer: RootWriter, archive: Archive, objects: ObjectsReport | None) -> None:
     """Before the first page is decoded.
 
     Raises
@@ -146,16 +147,18 @@ def _refuse_losses(writer: RootWriter, archive: Archive, objects: ObjectsReport 
         by_reason.setdefault(f"objects, {reason}", []).append(f"{path} ({classname})")
     for path, tree in archive.trees.items():
         schema = tree.header.schema
-        for obstacle in writer.obstacles(schema.branches, schema.same_as, one_cluster=tree.header.n_clusters <= 1):
+        for obstacle in writer.obstacles(
+            schema.branches, schema.same_as, one_cluster=tree.header.n_clusters <= 1, kind=schema.kind
+        ):
             by_reason.setdefault(f"{path}, {obstacle.reason}", []).append(obstacle.branch)
         if not schema.branches:
             by_reason.setdefault("trees, since uproot writes none without branches", []).append(path)
     if by_reason:
         lost = sum(len(names) for names in by_reason.values())
         lines = [f"{reason}: {', '.join(names)}" for reason, names in by_reason.items()]
-        kind = "RNTuple" if rntuple else "TTree"
+        kinds = {writer.kind_of(tree.header.schema.kind) for tree in archive.trees.values()}
         msg = (
-            f"{archive.path}: {lost} branches or objects cannot be written to a ROOT file with a {kind}; "
+            f"{archive.path}: {lost} branches or objects cannot be written to a ROOT file with a {' and a '.join(sorted(kinds)) or 'TTree'}; "
             "--skip-unwritable leaves them out:\n  " + "\n  ".join(lines)
         )
         raise UnwritableBranches(msg)

@@ -82,7 +82,7 @@ def assert_same_bits(one: np.ndarray, other: np.ndarray) -> None:
 def test_uproot_sees_what_decompress_writes(name, request, archive_of, tmp_path):
     archive = archive_of(request.getfixturevalue(name))
     back = tmp_path / "back.root"
-    hepbaler.decompress(archive, back, compression="none", skip_unwritable=True, rntuple=name == "ntuple_file")
+    hepbaler.decompress(archive, back, compression="none", skip_unwritable=True)
     with uproot.open(url_of(archive)) as virtual, uproot.open(back) as real:
         assert virtual.classnames() == real.classnames()
         for path, classname in real.classnames().items():

@@ -287,14 +287,16 @@ def test_decompress_leaves_nothing_out_unasked(here, run, tmp_path, capsys):
     with uproot.recreate(tmp_path / "n.root") as file:
         file.mkrntuple("ntuple", {"met": np.ones(3), "maybe": ak.Array([[[1, None], []], [], [[3]]])})
     run("compress", tmp_path / "n.root", "-o", "n.hbal", "--no-model")
-    err = run("decompress", "n.hbal", "-o", "back.root", code=1)
+    err = run("decompress", "n.hbal", "-o", "back.root", "--ttree", code=1)
     assert (
         "1 branches or objects cannot be written to a ROOT file with a TTree; --skip-unwritable leaves them out" in err
     )
     assert err.rstrip().endswith(": maybe")
     assert not (here / "back.root").exists()
-    run("decompress", "n.hbal", "-o", "back.root", "--rntuple")
-    assert cli.main(["decompress", "n.hbal", "-o", "back.root", "-f", "--skip-unwritable"]) == 0
+    run("decompress", "n.hbal", "-o", "back.root")
+    with uproot.open("back.root") as file:
+        assert file["ntuple"].arrays().to_list() == uproot.open(tmp_path / "n.root")["ntuple"].arrays().to_list()
+    assert cli.main(["decompress", "n.hbal", "-o", "back.root", "-f", "--ttree", "--skip-unwritable"]) == 0
     assert "ntuple: 1 branch is not written" in capsys.readouterr().err
     with uproot.open("back.root") as file:
         assert "maybe" not in file["ntuple"]

@@ -134,7 +134,7 @@ def decompress_many(
     files: Files,
     output: Folder = None,
     *,
-    rntuple: bool = False,
+    rntuple: bool | None = None,
     compression: str = "zstd:5",
     skip_unwritable: bool = False,
     fileset_out: Folder = None,

@@ -26,7 +26,7 @@ def __dir__() -> tuple[str, ...]:
     metavar="OUT",
     help="The ROOT file, or for several archives their directory (default: ARCHIVE without .hbal).",
 )
-@click.option("--rntuple", is_flag=True, help="Write RNTuples instead of TTrees.")
+@click.option("--rntuple/--ttree", default=None, help="Write RNTuples, or TTrees (default: each tree as it was).")
 @click.option(
     "--compression",
     default="zstd:5",
@@ -46,7 +46,7 @@ def decompress(
     /,
     inputs: tuple[str, ...],
     output: str | None,
-    rntuple: bool,
+    rntuple: bool | None,
     compression: str,
     skip_unwritable: bool,
     force: bool,

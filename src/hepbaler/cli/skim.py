@@ -42,7 +42,7 @@ def __dir__() -> tuple[str, ...]:
 @settings_options
 @click.option("--no-model", "use_model", flag_value=False, default=True, help="Train nothing; code plainly.")
 @click.option("--model", metavar="FILE", help="A file that 'hepbaler train' made.")
-@click.option("--rntuple", is_flag=True, help="Write RNTuples instead of TTrees.")
+@click.option("--rntuple/--ttree", default=None, help="Write RNTuples, or TTrees (default: each tree as it was).")
 @click.option(
     "--compression", default="zstd:5", show_default=True, metavar="NAME:LEVEL", help="Compression of a ROOT file."
 )
@@ -58,7 +58,7 @@ def skim(
     output: str,
     cut: tuple[str, ...],
     tree: str | None,
-    rntuple: bool,
+    rntuple: bool | None,
     compression: str,
     force: bool,
     jobs: int | None,

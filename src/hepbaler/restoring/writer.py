@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
-    from typing import Self
+    from typing import Literal, Self
 
     import awkward as ak
 
     from hepbaler.restoring.bytestreams import Stream
     from hepbaler.restoring.plan import TreePlan
     from hepbaler.table import Branch
+
+    Kind = Literal["TTree", "RNTuple"]
 
 __all__ = ("RootWriter",)
 
@@ -52,7 +54,7 @@ class RootWriter:
     compression
         Of the baskets, as `parse_compression` reads it. Objects keep the compression that they have.
     rntuple
-        Write RNTuples instead of TTrees.
+        Write RNTuples, or TTrees; by default each tree as it was.
 
     Raises
     ------
@@ -74,7 +76,7 @@ class RootWriter:
     'double'
     """
 
-    def __init__(self, target: Path, *, compression: str = "zstd:5", rntuple: bool = False) -> None:
+    def __init__(self, target: Path, *, compression: str = "zstd:5", rntuple: bool | None = None) -> None:
         self._target = target
         self._compression = parse_compression(compression)
         self._rntuple = rntuple
@@ -116,7 +118,7 @@ class RootWriter:
             self._temporary.unlink(missing_ok=True)
 
     def obstacles(
-        self, branches: Sequence[Branch], same_as: Mapping[str, str], *, one_cluster: bool
+        self, branches: Sequence[Branch], same_as: Mapping[str, str], *, one_cluster: bool, kind: Kind = "TTree"
     ) -> tuple[Difference, ...]:
         """Those branches, or parts of them, that `write_tree` would leave out; told from their layouts alone.
 
@@ -126,8 +128,10 @@ class RootWriter:
             As for `write_tree`.
         one_cluster
             Whether all entries come at once.
+        kind
+            What the tree was.
         """
-        if self._rntuple:
+        if self.kind_of(kind) == "RNTuple":
             _, differences = plan_fields(branches, one_cluster=one_cluster)
         else:
             settled = self._settled(branches, same_as)
@@ -143,6 +147,7 @@ class RootWriter:
         num_entries: int,
         *,
         same_as: Mapping[str, str] | None = None,
+        kind: Kind = "TTree",
     ) -> TreeReport:
         """Write a tree, cluster by cluster; no more than one cluster is held.
 
@@ -163,6 +168,8 @@ class RootWriter:
             Columns known to hold the same values, as in `hepbaler.table.TreeSchema`: proof of which branch tells the
             counts of which lists. Without it the branches' own `Branch.count_branch` is believed until the values
             contradict it.
+        kind
+            What the tree was.
 
         Returns
         -------
@@ -175,7 +182,7 @@ class RootWriter:
             If the file cannot be written, or the clusters do not hold what was announced.
         """
         folder, _, name = path.strip("/").rpartition("/")
-        write = self._write_rntuple if self._rntuple else self._write_ttree
+        write = self._write_rntuple if self.kind_of(kind) == "RNTuple" else self._write_ttree
         with self._writing():
             directory = self._directory(folder)
         report = write(directory, path.strip("/"), name, title, branches, clusters, num_entries, same_as or {})
@@ -209,6 +216,12 @@ class RootWriter:
         self._mini_root = mini_root
         with self._writing():
             return copy_objects(self._root, mini_root, end=self._temporary.stat().st_size)
+
+    def kind_of(self, kind: Kind) -> Kind:
+        """What a tree that was of this kind becomes."""
+        if self._rntuple is None:
+            return kind
+        return "RNTuple" if self._rntuple else "TTree"
 
     def _settled(self, branches: Sequence[Branch], same_as: Mapping[str, str]) -> Settled:
         """Which branches of a tree are written as objects; asked for before the tree is written, and again then."""

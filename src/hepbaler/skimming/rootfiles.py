@@ -74,7 +74,7 @@ class _ChosenReader:
         return total * self._chosen.num_entries // max(self._tree.num_entries, 1)
 
 
-def skim_root(job: Job, opened: Source, rntuple: bool, compression: str, skip_unreadable: bool) -> SkimReport:
+def skim_root(job: Job, opened: Source, rntuple: bool | None, compression: str, skip_unreadable: bool) -> SkimReport:
     """From a ROOT file to a ROOT file; the arguments are those of `skim`."""
     trees = {tree.path: tree for tree in opened.trees}
     cut_tree = tree_of_cuts(job.cuts, {p: [b.name for b in t.branches] for p, t in trees.items()}, job.source, job.tree)
@@ -95,7 +95,9 @@ def skim_root(job: Job, opened: Source, rntuple: bool, compression: str, skip_un
                 seen = chosen_entries(tree, flow)
             clusters = seen.clusters(CLUSTER_BYTES)
             arrays = (seen.read(start, stop) for start, stop in clusters)
-            written.append(writer.write_tree(tree.path, tree.title, tree.branches, arrays, seen.num_entries))
+            written.append(
+                writer.write_tree(tree.path, tree.title, tree.branches, arrays, seen.num_entries, kind=tree.kind)
+            )
             counts[tree.path] = tree.num_entries, seen.num_entries, len(tree.branches)
     return job.report(
         opened.size, counts, cut_tree, flow, written=tuple(written), notes=opened.notes, left_out=tuple(left_out)

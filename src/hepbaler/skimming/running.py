@@ -49,7 +49,7 @@ def skim(
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     tree: str | None = None,
-    rntuple: bool = False,
+    rntuple: bool | None = None,
     compression: str = "zstd:5",
     skip_unreadable: bool = False,
     settings: Mapping[str, Any] | None = None,
@@ -211,7 +211,7 @@ def _to_archive(job: Job, archive: Archive, force: bool, jobs: int | None) -> Sk
     )
 
 
-def _to_root(job: Job, archive: Archive, rntuple: bool, compression: str) -> SkimReport:
+def _to_root(job: Job, archive: Archive, rntuple: bool | None, compression: str) -> SkimReport:
     trees = archive.trees
     kept = job.branches_of({path: tree.header.schema.branches for path, tree in trees.items()})
     cut_tree = tree_of_cuts(job.cuts, {path: tree.keys() for path, tree in trees.items()}, job.source, job.tree)
@@ -226,7 +226,13 @@ def _to_root(job: Job, archive: Archive, rntuple: bool, compression: str) -> Ski
             same_as = tree.header.schema.same_as
             written.append(
                 writer.write_tree(
-                    path, tree.title, branches, arrays, mine.num_entries, same_as=_left(same_as, branches)
+                    path,
+                    tree.title,
+                    branches,
+                    arrays,
+                    mine.num_entries,
+                    same_as=_left(same_as, branches),
+                    kind=tree.header.schema.kind,
                 )
             )
             counts[path] = tree.num_entries, mine.num_entries, len(branches)
