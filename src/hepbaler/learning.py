@@ -209,13 +209,14 @@ def _fit(prepared: Prepared, table: Table, links: Links, settings: TrainSettings
     from .training.fit import fit
 
     context = links.context.get(table.index, ())
-    indices = links.indices(table.index)
+    # Whatever is read of a list asks for its counts: they must not ask for columns in their turn.
+    plainly = {*links.indices(table.index), *(other.counts for other in prepared.schema.tables)}
     stored = [key for key in table.columns if key in prepared.sample]
-    sample = {key: prepared.sample[key] for key in stored if key not in indices}
+    sample = {key: prepared.sample[key] for key in stored if key not in plainly}
     counts = prepared.sample_counts.get(table.index)
     lineage = links.lineage.get(table.index)
     known = known_columns(counts, ("@index", "@counts")) if counts is not None else {}
-    known |= {key: prepared.sample[key] for key in indices}
+    known |= {key: prepared.sample[key] for key in stored if key in plainly}
     nearest = links.nearest.get(table.index, {})
     places = sample_places(prepared, table, nearest)
     known |= {one.name: sample_context(prepared, table, one, places) for one in context}

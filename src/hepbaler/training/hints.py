@@ -35,7 +35,7 @@ _MOST_TERMS = 8
 # A hint costs the pages of its parents and a network input: it must take at least this off the spread.
 _LEAST_GAIN_BITS = 1.0
 _SIMPLE = np.array([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
-_PT, _ETA, _MASS = ("pt", "fpt"), ("eta", "feta"), ("mass", "fm", "m")
+MOMENTUM, ETA, PHI, MASS = ("pt", "fpt"), ("eta", "feta"), ("phi", "fphi"), ("mass", "fm", "m")
 _FRACTION_LIMIT = 1.5
 _MOST_PRODUCTS = 12
 _LARGEST = 1e60
@@ -61,17 +61,17 @@ def possible_terms(names: Sequence[str], values: Mapping[int, FloatArray], earli
         return stem, last.lower()
 
     endings = {slot: ending(slot) for slot in usable}
-    for pt in (s for s in usable if endings[s][1] in _PT):
-        for eta in (s for s in usable if endings[s][1] in _ETA and endings[s][0] == endings[pt][0]):
+    for pt in (s for s in usable if endings[s][1] in MOMENTUM):
+        for eta in (s for s in usable if endings[s][1] in ETA and endings[s][0] == endings[pt][0]):
             terms.append(Term("momentum", (pt, eta)))
             terms.extend(
                 Term("energy", (pt, eta, mass))
                 for mass in usable
-                if endings[mass][1] in _MASS and endings[mass][0] == endings[pt][0]
+                if endings[mass][1] in MASS and endings[mass][0] == endings[pt][0]
             )
     terms.extend(_daughters(names, usable))
     fractions = [slot for slot in usable if float(np.abs(values[slot]).max(initial=0.0)) <= _FRACTION_LIMIT]
-    scales = [slot for slot in usable if slot not in fractions and endings[slot][1] in (*_PT, *_MASS, "msoftdrop")]
+    scales = [slot for slot in usable if slot not in fractions and endings[slot][1] in (*MOMENTUM, *MASS, "msoftdrop")]
     products = [Term("product", (scale, fraction)) for scale in scales for fraction in fractions]
     products += [Term("product", pair) for pair in combinations(fractions, 2)]
     return terms + products[:_MOST_PRODUCTS]
@@ -84,7 +84,7 @@ def _daughters(names: Sequence[str], usable: Sequence[int]) -> list[Term]:
     terms = []
     for name, slot in slot_of.items():
         stem, _, last = name.rpartition("_")
-        if number is None or not stem.startswith("@rest/") or last.lower() not in _PT:
+        if number is None or not stem.startswith("@rest/") or last.lower() not in MOMENTUM:
             continue
         own = stem.removeprefix("@rest/")
         left = [slot_of.get(f"{stem}_{part}") for part in ("eta", "phi", "mass")]

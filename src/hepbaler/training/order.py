@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hepbaler.features.hints import HintScale, clean
-from hepbaler.training.hints import possible_gain, possible_terms
+from hepbaler.training.hints import ETA, MASS, MOMENTUM, PHI, possible_gain, possible_terms
 from hepbaler.training.structure import related
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _LEAST_BINS = 64
 _LEAST_GAIN_BITS = 3.0
 # A later round looks only at columns that were predictable from all others; what is left of a relation is enough.
 _MOST_ROUNDS = 12
+_MOMENTUM = frozenset((*MOMENTUM, *ETA, *PHI, *MASS))
 
 
 def sums_last(
@@ -99,4 +100,15 @@ def sums_last(
         last.insert(0, best)
         left.remove(best)
         pending.remove(best)
-    return [*left, *last]
+    return _momenta_first(slots, first, [*left, *last])
+
+
+def _momenta_first(names: Sequence[str], first: int, order: Sequence[int]) -> list[int]:
+    """The order, with the parts of four-momenta before all other columns that are coded."""
+    endings = {slot: names[slot].lower().rpartition("_")[::2] for slot in order if slot >= first}
+    parts: dict[str, set[int]] = {}
+    for slot, (stem, last) in endings.items():
+        if last in _MOMENTUM:
+            parts.setdefault(stem, set()).add(slot)
+    momenta = {slot for slots in parts.values() if len(slots) >= 3 for slot in slots}
+    return sorted(order, key=lambda slot: (slot >= first, slot not in momenta))
