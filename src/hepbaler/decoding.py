@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .bounds import restore
 from .coding import plain
+from .coding.blocks import decode_rows
 from .coding.learned import LATENTS, LearnedCoder
 from .coding.pages import split_page, split_parts
 from .context import PLACE, checked_counts, context_columns
@@ -274,7 +275,7 @@ class _Cluster:
         values = self.models.values_of(number)
         if lineage is None or counts is None:
             known |= {name: self._before[name] for name in coder.names if name in self._before}
-            return coder.decode(payloads, known, n_rows, asked, to_values=values)
+            return decode_rows(coder, payloads, known, n_rows, asked, to_values=values)
         return self._descend(coder, lineage, counts, payloads, known, values)
 
     def _descend(
@@ -298,7 +299,7 @@ class _Cluster:
             seen = {name: array[rows] for name, array in known.items()}
             seen |= {name: array for name, array in family.inputs(rows, column).items() if name in coder.inputs}
             pages = {name: parts[name][number] for name in coder.names}
-            for name, integers in coder.decode(pages, seen, rows.size, to_values=values).items():
+            for name, integers in decode_rows(coder, pages, seen, rows.size, to_values=values).items():
                 done[name][rows] = integers
             family.learn(rows, column)
         return done

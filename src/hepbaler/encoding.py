@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .bounds import Choice, Quantised, quantise
 from .coding import plain
+from .coding.blocks import decode_rows, encode_rows
 from .coding.learned import LATENTS, LearnedCoder
 from .coding.pages import join_page, join_parts
 from .context import PLACE, ContextInput, context_columns, with_missing
@@ -373,8 +374,8 @@ def _code(
 ) -> dict[str, bytes]:
     """Pages of some rows, decoded again: what cannot be read back must not be written."""
     n_rows = next(iter(seen.values())).size
-    pages = coder.encode(seen, latents, to_values=values)
-    back = coder.decode(pages, {key: seen[key] for key in coder.inputs}, n_rows, to_values=values)
+    pages = encode_rows(coder, seen, latents, to_values=values)
+    back = decode_rows(coder, pages, {key: seen[key] for key in coder.inputs}, n_rows, to_values=values)
     for key in coder.names:
         if not np.array_equal(back[key], seen[key]):
             msg = f"column {key!r} of table {table!r} does not decode to what was encoded; nothing was written"

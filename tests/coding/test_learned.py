@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hepbaler.coding import blocks
+from hepbaler.coding.blocks import decode_rows, encode_rows
 from hepbaler.coding.decoder import IntegerLayer, IntegerNet
 from hepbaler.coding.encoder import LatentEncoder
 from hepbaler.coding.learned import LATENT_TOP, LATENTS, LearnedCoder, LearnedColumn
 from hepbaler.coding.learned_bytes import coder_from_bytes, coder_to_bytes
+from hepbaler.coding.pages import split_parts
 from hepbaler.errors import ColumnNotFound, CorruptFile, FormatError, ModelError, NotHepbalerFile, UnsupportedFeature
 from hepbaler.features.hints import LinearHint, Term
 from hepbaler.features.ranks import fit_ranks
@@ -214,3 +219,68 @@ def test_a_structure_that_claims_to_be_huge_is_refused_before_anything_is_alloca
     assert zstandard.frame_content_size(huge) == 1 << 50
     with pytest.raises(CorruptFile, match="declares"):
         coder_from_bytes(b"HBLC\x01" + bytes([len(huge)]) + huge)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "LEAST_ROWS", 50)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@given(st.integers(0, 2**31), st.sampled_from([0, 1, 99, 100, 151, 700]), st.integers(0, 1), st.integers(1, 5))
+@settings(max_examples=40, deadline=None)
+def test_rows_come_back_from_any_number_of_blocks(seed: int, n_rows: int, n_latent: int, n_blocks: int) -> None:
+    ints = table(n_rows, seed)
+    rng = np.random.default_rng(seed)
+    if n_rows > 1:
+        ints["b"][rng.integers(0, n_rows)] = rng.integers(-(2**62), 2**62)
+    latents = rng.integers(-LATENT_TOP, LATENT_TOP + 1, (n_rows, n_latent))
+    made = replace(coder(n_latent), blocks=n_blocks)
+    pages = encode_rows(made, ints, latents, to_values=TO_VALUES)
+    again = coder_from_bytes(coder_to_bytes(made))
+    assert again.blocks == n_blocks
+    back = decode_rows(again, pages, {"@index": ints["@index"]}, n_rows, to_values=TO_VALUES)
+    for name in NAMES:
+        assert np.array_equal(back[name], ints[name])
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_a_block_is_coded_as_if_it_were_alone(threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEPBALER_THREADS", threads)
+    ints = table(171)
+    made = replace(coder(1), blocks=3)
+    latents = np.full((171, 1), 2)
+    pages = encode_rows(made, ints, latents, to_values=TO_VALUES)
+    for number, rows in enumerate([slice(0, 57), slice(57, 114), slice(114, 171)]):
+        alone = made.encode({name: ints[name][rows] for name in ints}, latents[rows], to_values=TO_VALUES)
+        assert {name: split_parts(page, 3)[number] for name, page in pages.items()} == alone
+    few = {name: pages[name] for name in (LATENTS, "a", "b")}
+    back = decode_rows(made, few, {"@index": ints["@index"]}, 171, ["b"], to_values=TO_VALUES)
+    assert list(back) == ["b"]
+    assert np.array_equal(back["b"], ints["b"])
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_few_rows_are_one_block_and_their_pages_are_as_without() -> None:
+    ints = table(99)
+    pages = encode_rows(replace(coder(), blocks=2), ints, to_values=TO_VALUES)
+    assert pages == coder().encode(ints, to_values=TO_VALUES)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_page_that_lacks_a_block_is_refused() -> None:
+    ints, made = table(171), replace(coder(), blocks=3)
+    pages = encode_rows(made, ints, to_values=TO_VALUES)
+    for page in (pages["a"][:-1], pages["a"] + b"\0", b""):
+        with pytest.raises(CorruptFile):
+            decode_rows(made, pages | {"a": page}, {"@index": ints["@index"]}, 171, to_values=TO_VALUES)
+
+
+def test_readers_that_know_no_blocks_refuse_a_model_with_some() -> None:
+    without, cut = coder_to_bytes(coder()), coder_to_bytes(replace(coder(), blocks=2))
+    assert (without[4], cut[4]) == (1, 2)
+    with pytest.raises(UnsupportedFeature, match="version 03"):
+        coder_from_bytes(cut[:4] + b"\3" + cut[5:])
+    with pytest.raises(CorruptFile, match="damaged"):
+        coder_from_bytes(without[:4] + b"\2" + without[5:])

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float32]
     ValueArray = NDArray[np.float64]
 
-__all__ = ("LATENTS", "LATENT_TOP", "LearnedCoder", "LearnedColumn")
+__all__ = ("LATENTS", "LATENT_TOP", "MAX_BLOCKS", "LearnedCoder", "LearnedColumn")
 
 
 def __dir__() -> tuple[str, ...]:
@@ -46,6 +46,7 @@ def __dir__() -> tuple[str, ...]:
 
 LATENTS = "@latents"
 LATENT_TOP = 15
+MAX_BLOCKS = 255
 _LATENT_SCALE = 256.0
 
 
@@ -95,12 +96,15 @@ class LearnedCoder:
         What it codes, in decoding order.
     latent_mass
         Parts of 65536 of the latents' values -15 ... 15, shape (n_latent, 31).
+    blocks
+        Into how many blocks the rows of a cluster are cut at most (`hepbaler.coding.blocks`), 1 to 255.
     """
 
     inputs: tuple[str, ...]
     input_ranks: tuple[RankTable, ...]
     columns: tuple[LearnedColumn, ...]
     latent_mass: IntArray = field(default_factory=lambda: np.zeros((0, 2 * LATENT_TOP + 1), np.int64))
+    blocks: int = 1
     _scales: dict[str, tuple[ToValues, HintScale | None]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 ::
 
-    magic "HBLC" | version 1 | structure: varint length, JSON (UTF-8) | tensors: varint count, varint length, plain page
+    magic "HBLC" | version 1 or 2 | structure: varint length, JSON (UTF-8) | tensors: varint count, varint length, plain page
 
 Every tensor is integers in a plain page (`hepbaler.coding.plain`); its shape follows from the structure.
 """
@@ -17,7 +17,7 @@ import zstandard
 
 from hepbaler.coding import plain
 from hepbaler.coding.decoder import IntegerLayer, IntegerNet
-from hepbaler.coding.learned import LATENT_TOP, LearnedCoder, LearnedColumn
+from hepbaler.coding.learned import LATENT_TOP, MAX_BLOCKS, LearnedCoder, LearnedColumn
 from hepbaler.coding.tensors import TensorReader, structure_from_frame, tensor_to_bytes
 from hepbaler.errors import CorruptFile, NotHepbalerFile, UnsupportedFeature
 from hepbaler.features.hints import TERM_KINDS, LinearHint, Term
@@ -38,7 +38,8 @@ def __dir__() -> tuple[str, ...]:
 
 
 _MAGIC = b"HBLC"
-_VERSION = 1
+# Without blocks, and with them: a reader that knows none must refuse pages that are cut.
+_PLAIN, _IN_BLOCKS = 1, 2
 _MOST_WIDTH = 4096
 
 
@@ -49,6 +50,7 @@ def coder_to_bytes(coder: LearnedCoder) -> bytes:
         "inputs": list(coder.inputs),
         "bins": [table.n_bins for table in tables],
         "latents": coder.n_latent,
+        **({"blocks": coder.blocks} if coder.blocks > 1 else {}),
         "columns": [
             {
                 "name": column.name,
@@ -76,7 +78,7 @@ def coder_to_bytes(coder: LearnedCoder) -> bytes:
         np.array([number for hint in hints for number in hint], "<f8").view(np.int64),
         coder.latent_mass[:, :-1].ravel(),
     ]
-    body = [_MAGIC, bytes([_VERSION]), plain.write_varint(len(text)), text]
+    body = [_MAGIC, bytes([_PLAIN if coder.blocks == 1 else _IN_BLOCKS]), plain.write_varint(len(text)), text]
     return b"".join([*body, *(tensor_to_bytes(tensor) for tensor in tensors)])
 
 
@@ -91,13 +93,14 @@ def coder_from_bytes(data: bytes) -> LearnedCoder:
     if data[:4] != _MAGIC:
         msg = f"model starts with {data[:4]!r} instead of {_MAGIC!r}"
         raise NotHepbalerFile(msg)
-    if len(data) < 5 or data[4] != _VERSION:
-        msg = f"model has version {data[4:5].hex() or 'none'}; this version of hepbaler reads {_VERSION}"
+    if len(data) < 5 or data[4] not in (_PLAIN, _IN_BLOCKS):
+        msg = f"model has version {data[4:5].hex() or 'none'}; this version of hepbaler reads {_PLAIN} and {_IN_BLOCKS}"
         raise UnsupportedFeature(msg)
     length, start = plain.read_varint(data, 5)
     try:
         structure: Any = json.loads(structure_from_frame(data[start : start + length], start))
-        return _rebuild(structure, TensorReader(data, start + length))
+        blocks = _whole(structure["blocks"], 2, MAX_BLOCKS) if data[4] == _IN_BLOCKS else 1
+        return _rebuild(structure, TensorReader(data, start + length), blocks)
     except (
         zstandard.ZstdError,
         UnicodeDecodeError,
@@ -122,7 +125,7 @@ class _Cursor:
         return self._flat[self._at - size : self._at]
 
 
-def _rebuild(structure: Any, tensors: TensorReader) -> LearnedCoder:
+def _rebuild(structure: Any, tensors: TensorReader, blocks: int) -> LearnedCoder:
     inputs = [_text(name) for name in structure["inputs"]]
     columns = structure["columns"]
     bins = [_whole(number, 1, MAX_BINS) for number in structure["bins"]]
@@ -165,7 +168,7 @@ def _rebuild(structure: Any, tensors: TensorReader) -> LearnedCoder:
             )
         )
     latent_mass = np.concatenate([latent, (1 << MASS_BITS) - latent.sum(axis=1, keepdims=True)], axis=1)
-    return LearnedCoder(tuple(inputs), tuple(ranks[: len(inputs)]), tuple(made), latent_mass)
+    return LearnedCoder(tuple(inputs), tuple(ranks[: len(inputs)]), tuple(made), latent_mass, blocks)
 
 
 def _ranks(base: int, gaps: IntArray, shift: IntArray, mass: IntArray) -> RankTable:

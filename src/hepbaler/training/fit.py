@@ -50,6 +50,8 @@ _RACE_SHARE, _RACE_STEPS = 0.08, 150
 _RACE_MARGIN = 0.995
 _FIRST_UNIFORM = -5.0
 _MOST_HELD_OUT = 32768
+# Two processors share the reading of a column; more find other columns and clusters. Each block adds some ten bytes a page.
+_BLOCKS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +237,7 @@ def _freeze(prepared: Prepared, sheet: Sheet, trained: _Trained) -> LearnedCoder
             latents = trained.encoder(sheet.features[:-1].T).long().cpu().numpy()
         latent_mass = np.stack([_latent_table(column) for column in latents.T])
     inputs = tuple(prepared.inputs)
-    return LearnedCoder(inputs, tuple(prepared.ranks[: len(inputs)]), tuple(columns), latent_mass)
+    return LearnedCoder(inputs, tuple(prepared.ranks[: len(inputs)]), tuple(columns), latent_mass, _BLOCKS)
 
 
 def _latent_table(latents: IntArray) -> IntArray:

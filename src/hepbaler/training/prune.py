@@ -89,6 +89,7 @@ def keep_columns(coder: LearnedCoder, kept: Collection[str]) -> LearnedCoder:
         tuple(tables[slot] for slot in inputs),
         tuple(_renumbered(column, new_slot) for column in columns),
         coder.latent_mass,
+        coder.blocks,
     )
 
 
