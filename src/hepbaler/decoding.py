@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -255,7 +256,7 @@ class _Cluster:
         if f"@latents/{number}" in self._pages:
             payloads[LATENTS] = self._pages[f"@latents/{number}"]
         lineage = entry.lineage
-        inputs = coder.needed(asked, self._before)[1] if lineage is None else coder.inputs
+        inputs = self.models.needed_of(number, asked, self._before)[1]
         context = {name: one for name, one in self.models.context[number].items() if name in inputs}
         from_rows = lineage.inputs if lineage is not None else {}
         follow = [name for name in inputs if name.startswith("@") and name not in {*context, *from_rows}]
@@ -276,6 +277,7 @@ class _Cluster:
         if lineage is None or counts is None:
             known |= {name: self._before[name] for name in coder.names if name in self._before}
             return decode_rows(coder, payloads, known, n_rows, asked, to_values=values)
+        lineage = lineage.only(inputs) or replace(lineage, mother=(), vector=())
         return self._descend(coder, lineage, counts, payloads, known, values)
 
     def _descend(
@@ -287,19 +289,19 @@ class _Cluster:
         known: Mapping[str, IntArray],
         values: Mapping[str, ToValues],
     ) -> dict[str, IntArray]:
-        """Decode generation after generation: all columns of the rows of one, then those of their daughters."""
-        done = {name: np.zeros(int(counts.sum()), np.int64) for name in coder.names}
+        """Decode generation after generation: all columns asked of the rows of one, then those of their daughters."""
+        done = {name: np.zeros(int(counts.sum()), np.int64) for name in payloads}
 
         def column(key: str) -> IntArray:
             return done[key] if key in done else self._known(key)
 
-        family = family_of(lineage, counts, self._known(lineage.index), self._header.choices)
-        parts = {name: split_parts(payloads[name], len(family.generations)) for name in coder.names}
+        family = family_of(lineage, counts, self._known, self._header.choices)
+        parts = {name: split_parts(payload, len(family.generations)) for name, payload in payloads.items()}
         for number, rows in enumerate(family.generations):
             seen = {name: array[rows] for name, array in known.items()}
             seen |= {name: array for name, array in family.inputs(rows, column).items() if name in coder.inputs}
-            pages = {name: parts[name][number] for name in coder.names}
-            for name, integers in decode_rows(coder, pages, seen, rows.size, to_values=values).items():
+            pages = {name: part[number] for name, part in parts.items()}
+            for name, integers in decode_rows(coder, pages, seen, rows.size, done, to_values=values).items():
                 done[name][rows] = integers
             family.learn(rows, column)
         return done

@@ -239,7 +239,8 @@ def _links(headers: Sequence[TreeHeader]) -> list[dict[str, Any]]:
             if entry.lineage is not None:
                 name = tables[entry.table].name
                 own = dict.fromkeys((*entry.lineage.mother, *entry.lineage.vector))
-                ways.setdefault((name, name, "lineage", entry.lineage.index), {}).update(own)
+                kind = "before" if entry.lineage.index is None else "lineage"
+                ways.setdefault((name, name, kind, entry.lineage.index), {}).update(own)
     return [
         {"table": table, "target": target, "kind": kind, "index": index, "columns": list(columns)}
         for (table, target, kind, index), columns in ways.items()

@@ -268,7 +268,7 @@ class ClusterEncoder:
             *(partial(by_model, i) for i in range(len(self._models))),
             *(partial(by_itself, key) for key in stored if key not in learned),
         ]
-        self.exceptions += sum(self._map(_call, tasks))
+        self.exceptions += sum(self._map(lambda task: task(), tasks))
         for i, (one, autoencoder) in enumerate(zip(self._header.autoencoders, self._autoencoders, strict=True)):
             table = schema.tables[one.table]
             if rows[table.index]:
@@ -324,7 +324,7 @@ class ClusterEncoder:
                 f"@latents/{number}" if key == LATENTS else key: page
                 for key, page in _code(coder, seen, latents, values, spec.name).items()
             }
-        family = family_of(lineage, counts, column(lineage.index), self._header.choices)
+        family = family_of(lineage, counts, column, self._header.choices)
         parts: dict[str, list[bytes]] = {key: [] for key in coder.names}
         for some in family.generations:
             now = {key: array[some] for key, array in seen.items()}
@@ -383,12 +383,11 @@ def _code(
     return pages
 
 
-def _call(task: Callable[[], int]) -> int:
-    return task()
-
-
-def family_of(lineage: Lineage, counts: IntArray, place: IntArray, choices: Mapping[str, Choice]) -> Family:
+def family_of(
+    lineage: Lineage, counts: IntArray, known: Callable[[str], IntArray], choices: Mapping[str, Choice]
+) -> Family:
     """How the rows of a cluster descend from each other; values as the grids of the columns give them."""
+    place = np.full(int(counts.sum()), -1, np.int64) if lineage.index is None else known(lineage.index)
     return Family(lineage, counts, place, value_functions(lineage.vector, choices))
 
 

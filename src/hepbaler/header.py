@@ -313,7 +313,7 @@ def _models_from_list(
                 fail(f"the model of table {tables[table].name!r} takes context from columns without pages")
         lineage = lineage_from_dict(node.get("lineage"), tables[table], key_of)
         if lineage is not None:
-            own = {lineage.index, str(tables[table].counts)}
+            own = {str(tables[table].counts)} if lineage.index is None else {lineage.index, str(tables[table].counts)}
             if coded_later.intersection(same_as.get(key, key) for key in own) or not set(lineage.needs()) <= paged:
                 fail(f"the model of table {tables[table].name!r} needs columns that are not there before it")
         coded_later.difference_update(keys)

@@ -66,19 +66,22 @@ class Preset:
         Share of its plain bytes that a column must save; what saves less is coded plainly, and read faster.
     reach
         Values of other tables that a row may need; a table does not look further, so that a few columns of it are read fast.
+    least_before
+        Share of a table's bytes that seeing the row before must seem to save: such rows are read one after the other.
     """
 
     work: float
     width: int
     least_saving: float
     reach: float
+    least_before: float
 
 
 # The frontier of size and speed that docs/benchmarks.md shows.
 PRESETS = {
-    "fast": Preset(work=0.4, width=8, least_saving=0.12, reach=8),
-    "default": Preset(work=1.25, width=24, least_saving=0.05, reach=12),
-    "small": Preset(work=2.5, width=32, least_saving=0.0, reach=math.inf),
+    "fast": Preset(work=0.4, width=8, least_saving=0.12, reach=8, least_before=1.0),
+    "default": Preset(work=1.25, width=24, least_saving=0.02, reach=12, least_before=0.02),
+    "small": Preset(work=2.5, width=32, least_saving=0.0, reach=math.inf, least_before=0.01),
 }
 
 
@@ -161,7 +164,8 @@ def learn(
 def _learn(
     prepared: Prepared, tables: Sequence[Table], training: Training, workers: int, progress: Callable[[int, int], None]
 ) -> list[tuple[int, TrainedTable]]:
-    links = find_links(prepared, tables, PRESETS[training.preset].reach)
+    preset = PRESETS[training.preset]
+    links = find_links(prepared, tables, preset.reach, preset.least_before)
     settings = _settings(prepared, tables, links, training, workers)
     steps = _Steps(sum(s.steps for s in settings), progress)
     # Finding parents and hints comes first and takes a while.
@@ -221,10 +225,10 @@ def _fit(prepared: Prepared, table: Table, links: Links, settings: TrainSettings
     places = sample_places(prepared, table, nearest)
     known |= {one.name: sample_context(prepared, table, one, places) for one in context}
     if lineage is not None and counts is not None:
-        family = family_of(lineage, counts, prepared.sample[lineage.index], prepared.choices)
+        family = family_of(lineage, counts, prepared.sample.__getitem__, prepared.choices)
         known |= family.all_inputs(prepared.sample.__getitem__)
         # The momentum of a daughter follows from her direction, not the other way round.
-        momentum = lineage.vector[:1]
+        momentum = lineage.vector[:1] if lineage.index is not None else ()
         sample = {key: sample[key] for key in sorted(sample, key=lambda key: key in momentum)}
         # Latents would have to come in generations too, and have not paid.
         settings = replace(settings, n_latent=0)

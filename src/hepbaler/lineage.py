@@ -1,4 +1,4 @@
-"""Rows that follow from earlier rows of their own list: daughters from their mother.
+"""Rows that follow from earlier rows of their own list: daughters from their mother, or each row from the one before.
 
 An index column names the place of a row's mother in the same list, always an earlier one. A daughter sees the mother's columns, and
 where a table holds a four-vector also what the mother has left once her earlier daughters are subtracted::
@@ -7,7 +7,8 @@ where a table holds a four-vector also what the mother has left once her earlier
     rest    -       p(t)     p(t) - p(W+)   which is p(b), if nothing else came out
 
 So rows are decoded in *generations*: first those without a mother, then their daughters, one after the other, and so on. Rows without
-a mother count as daughters of nothing, so that the second one sees the first one's recoil.
+a mother count as daughters of nothing, so that the second one sees the first one's recoil. Where no column tells of mothers, that is
+all: a jet sees the jet before it, and the recoil of all that came before.
 """
 
 from __future__ import annotations
@@ -59,32 +60,44 @@ class Lineage:
     ----------
     index
         Key of the column that holds the place of a row's mother in its list; anything that is no earlier place means none.
+        Without such a column rows have no mothers, and see the row before them.
     mother
-        Keys of the columns that a row sees of its mother.
+        Keys of the columns that a row sees of its mother, or of the row before.
     vector
         Keys of the columns pt, eta, phi, mass, or nothing.
     """
 
-    index: str
+    index: str | None
     mother: tuple[str, ...] = ()
     vector: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> dict[str, str]:
         """Name of each input that rows take from earlier ones, and the column behind it; `SIBLING` stands behind itself."""
-        seen = {f"@mother/{key}": key for key in self.mother} | {f"@rest/{key}": key for key in self.vector}
-        return seen | {SIBLING: SIBLING}
+        seen = {self._of(key): key for key in self.mother} | {f"@rest/{key}": key for key in self.vector}
+        # The sisters of a row without mother are all rows before it, and their number its place.
+        return seen if self.index is None else seen | {SIBLING: SIBLING}
+
+    def _of(self, key: str) -> str:
+        return f"@before/{key}" if self.index is None else f"@mother/{key}"
+
+    def behind(self, name: str) -> tuple[str, ...]:
+        """Keys of the columns of the table from which one of the inputs follows."""
+        index = () if self.index is None else (self.index,)
+        if name == SIBLING:
+            return index
+        return (*index, *(self.vector if name.startswith("@rest/") else (self.inputs[name],)))
 
     def needs(self) -> tuple[str, ...]:
         """Keys of all columns of the table that the inputs need."""
-        return tuple(dict.fromkeys((self.index, *self.mother, *self.vector)))
+        return tuple(dict.fromkeys(key for name in self.inputs for key in self.behind(name)))
 
     def only(self, names: Collection[str]) -> Lineage | None:
         """What is left when only some inputs are used; None where none is."""
         used = {self.inputs[name] for name in names if name in self.inputs}
         if not used:
             return None
-        mother = tuple(key for key in self.mother if f"@mother/{key}" in names)
+        mother = tuple(key for key in self.mother if self._of(key) in names)
         vector = self.vector if any(f"@rest/{key}" in names for key in self.vector) else ()
         return Lineage(self.index, mother, vector)
 
@@ -92,7 +105,7 @@ class Lineage:
         """From the integers of the inputs to values; `to_values` gives those of the columns."""
         out: dict[str, ToValues] = {SIBLING: _as_float}
         out |= {f"@rest/{key}": _rest_values for key in self.vector}
-        return out | {f"@mother/{key}": with_missing(to_values[key]) for key in self.mother if key in to_values}
+        return out | {self._of(key): with_missing(to_values[key]) for key in self.mother if key in to_values}
 
 
 def _as_float(integers: IntArray) -> FloatArray:
@@ -113,7 +126,7 @@ class Family:
     counts
         Lengths of the lists, shape ``(n_parent_rows,)``.
     place
-        The index column, shape ``(n_rows,)``.
+        The index column, shape ``(n_rows,)``; -1 in every row where there is none.
     to_values
         For the columns of the vector, from integers to values.
     """
@@ -148,10 +161,14 @@ class Family:
         -------
         Inputs by name, each of the shape of `rows`; `MISSING` where there is nothing to see.
         """
-        mother = self._mother[rows]
-        out = {SIBLING: self.siblings[rows]}
-        for key in self._lineage.mother:
-            out[f"@mother/{key}"] = at_rows(known(key), mother)
+        lineage = self._lineage
+        seen = (self._before if lineage.index is None else self._mother)[rows]
+        out = {} if lineage.index is None else {SIBLING: self.siblings[rows]}
+        out |= {
+            name: at_rows(known(key), seen)
+            for name, key in lineage.inputs.items()
+            if key in lineage.mother and not name.startswith("@rest/")
+        }
         if self._momentum is not None and self._rest is not None:
             left = self._remainder(rows, self._momentum, self._rest)
             out |= {f"@rest/{key}": part for key, part in zip(self._lineage.vector, left, strict=True)}
@@ -247,7 +264,7 @@ def _generations(mother: IntArray, before: IntArray) -> IntArray:
 def lineage_to_dict(lineage: Lineage, number: Mapping[str, int]) -> dict[str, Any]:
     """As plain data, columns by their numbers."""
     return {
-        "index": number[lineage.index],
+        "index": None if lineage.index is None else number[lineage.index],
         "mother": [number[key] for key in lineage.mother],
         "vector": [number[key] for key in lineage.vector],
     }
@@ -261,7 +278,10 @@ def lineage_from_dict(data: object, table: Table, key_of: Callable[[object], str
     mother, vector = (
         tuple(key_of(item) for item in typed(node.get(name, []), list, "lineage")) for name in ("mother", "vector")
     )
-    lineage = Lineage(key_of(node.get("index")), mother, vector)
+    if "index" not in node:
+        fail("a lineage does not say whether rows have mothers")
+    index = node["index"]
+    lineage = Lineage(None if index is None else key_of(index), mother, vector)
     if table.kind != "list" or not set(lineage.needs()) <= set(table.columns) or len(vector) not in (0, 4):
         fail(f"the rows of table {table.name!r} cannot descend from each other as the file says")
     if len(set(mother)) != len(mother) or len(set(vector)) != len(vector):

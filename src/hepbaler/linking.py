@@ -54,12 +54,14 @@ class Links:
 
     def indices(self, table: int) -> tuple[str, ...]:
         """Index columns of a table: they are coded plainly, since they must be known first."""
-        own = [self.lineage[table].index] if table in self.lineage else []
-        others = [one.index for one in self.context.get(table, ()) if one.index is not None]
-        return tuple(dict.fromkeys(own + others))
+        own = self.lineage[table].index if table in self.lineage else None
+        every = [own, *(one.index for one in self.context.get(table, ()))]
+        return tuple(dict.fromkeys(key for key in every if key is not None))
 
 
-def find_links(prepared: Prepared, tables: Sequence[Table], reach: float = math.inf) -> Links:
+def find_links(
+    prepared: Prepared, tables: Sequence[Table], reach: float = math.inf, least_before: float = 0.0
+) -> Links:
     """Choose what each of some tables sees of others.
 
     Parameters
@@ -70,10 +72,13 @@ def find_links(prepared: Prepared, tables: Sequence[Table], reach: float = math.
         Those that are trained.
     reach
         So many values of other tables may have to be decoded for a row of one.
+    least_before
+        Share of a table's bytes that seeing the row before must seem to save.
     """
     ways: list[Way] = []
     promise: dict[int, float] = {}
     lineages: dict[int, Lineage] = {}
+    before: dict[int, tuple[Lineage, float]] = {}
     for table in tables:
         sight = Sight(prepared, table)
         ways += sight.ways()
@@ -81,6 +86,8 @@ def find_links(prepared: Prepared, tables: Sequence[Table], reach: float = math.
         if sight.lineage is not None:
             lineages[table.index] = sight.lineage
             promise[table.index] += sight.lineage_bytes
+        elif (found := sight.before(least_before)) is not None:
+            before[table.index] = found
     first = _Order({table.index for table in tables}, prepared, reach)
     chosen: dict[int, list[Way]] = {}
     nearest: dict[int, dict[int, Nearest]] = {}
@@ -93,6 +100,11 @@ def find_links(prepared: Prepared, tables: Sequence[Table], reach: float = math.
             first.add(way.table, way.target)
             chosen.setdefault(way.table, []).append(way)
             promise[way.table] += way.saved_bytes
+    for table in tables:
+        # What a link tells of a row, the row before tells mostly again, and reading rows one after the other takes its time.
+        if table.index in before and not any(way.nearest or way.inputs[0].index for way in chosen.get(table.index, ())):
+            lineages[table.index], saved = before[table.index]
+            promise[table.index] += saved
     context = {}
     for table in tables:
         inputs = [one for way in chosen.get(table.index, ()) for one in way.inputs]

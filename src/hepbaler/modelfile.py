@@ -154,7 +154,8 @@ def _lineage(data: Any) -> Lineage | None:
     if len(vector) not in (0, 4):
         msg = f"a four-vector of {len(vector)} columns"
         raise ValueError(msg)
-    return Lineage(str(data["index"]), mother, vector)
+    index = data["index"]
+    return Lineage(None if index is None else str(index), mother, vector)
 
 
 def _nearest(data: Any) -> Nearest:
@@ -196,7 +197,7 @@ def fits(model: TrainedTable, schema: TreeSchema) -> int:
     home = homes.pop()
     strange = [one.column for one in model.context if not one.fits(schema.tables, home)]
     if model.lineage is not None and schema.tables[home].kind != "list":
-        strange.append(model.lineage.index)
+        strange += model.lineage.needs()
     if strange:
         msg = f"the model of table {model.table!r} does not fit tree {schema.path!r}: its rows cannot look at {_some(strange)} in this file"
         raise ModelError(msg)

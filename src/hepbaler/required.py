@@ -14,10 +14,12 @@ LEARNED = "learned/1"
 CONTEXT = "context/1"
 LINEAGE = "lineage/1"
 NEAREST = "nearest/1"
+# Let the rows of a model see the row before them.
+BEFORE = "before/1"
 # Decode columns by an autoencoder.
 LATENT = "latents/1"
 # All that this reader knows.
-FEATURES = (LEARNED, CONTEXT, LINEAGE, NEAREST, SEGMENTS_FEATURE, LATENT)
+FEATURES = (LEARNED, CONTEXT, LINEAGE, NEAREST, BEFORE, SEGMENTS_FEATURE, LATENT)
 
 
 def __dir__() -> tuple[str, ...]:
@@ -32,6 +34,7 @@ def features_of(headers: Sequence[TreeHeader]) -> list[str]:
         CONTEXT: any(model.context for model in models),
         LINEAGE: any(model.lineage is not None for model in models),
         NEAREST: any(model.nearest for model in models),
+        BEFORE: any(model.lineage is not None and model.lineage.index is None for model in models),
         LATENT: any(header.autoencoders for header in headers),
     }
     return [word for word in needed if needed[word]]

@@ -154,7 +154,7 @@ class Sight:
             if not bool(np.all(earlier | (place == -1))) or int(np.count_nonzero(earlier)) < _LEAST_LINKED * place.size:
                 continue
             found = Lineage(index, tuple(key for key in own if key != index), self._vector(index))
-            family = family_of(found, counts, place, self._prepared.choices)
+            family = family_of(found, counts, self._prepared.sample.__getitem__, self._prepared.choices)
             seen = family.all_inputs(self._prepared.sample.__getitem__)
             across = self._information(self._own, [_ranks(seen[name]) for name in seen if np.ptp(seen[name])])
             number = self._own.index(index)
@@ -166,9 +166,26 @@ class Sight:
                 best = found, saved, across.max(axis=1, initial=0.0)
         return best
 
-    def _vector(self, index: str) -> tuple[str, ...]:
-        """Columns pt, eta, phi, mass of one stem, if the table has them."""
-        stem = index.rpartition("_")[0]
+    def before(self, least_share: float) -> tuple[Lineage, float] | None:
+        """What rows see of the row before them, and the bytes that this seems to save, if it is this share of the table's."""
+        sample, counts = self._prepared.sample, self._prepared.sample_counts.get(self._table.index)
+        if self._table.kind != "list" or counts is None or int(counts.max(initial=0)) < 2:
+            return None
+        own = [key for key in self._own if self._prepared.plain_bits[key] > _LEAST_MOTHER_BITS]
+        own = sorted(own, key=lambda key: -self._prepared.plain_bits[key])[:_MOST_LOOKED_AT]
+        found = Lineage(None, tuple(own), self._vector(own[0]) if own else ())
+        seen = family_of(found, counts, sample.__getitem__, self._prepared.choices).all_inputs(sample.__getitem__)
+        across = self._information(self._own, [_ranks(seen[name]) for name in seen])
+        place = [_ranks(values) for values in known_columns(counts, ("@index", "@counts")).values()]
+        more = across - self._information(self._own, place).max(axis=1, initial=0.0)[:, None]
+        telling = [name for name, worth in zip(seen, more.max(axis=0, initial=0.0), strict=True) if worth > _LEAST_BITS]
+        lineage = found.only(telling)
+        gain = float(np.maximum(more.max(axis=1, initial=0.0), 0.0).sum()) * self._prepared.rows[self._table.index] / 8
+        return None if lineage is None or gain <= least_share * self._bytes else (lineage, gain)
+
+    def _vector(self, of: str) -> tuple[str, ...]:
+        """Columns pt, eta, phi, mass with the stem of a column, if the table has them."""
+        stem = of.rpartition("_")[0]
         keys = tuple(f"{stem}_{part}" for part in ("pt", "eta", "phi", "mass"))
         return keys if all(key in self._own and key in self._prepared.choices for key in keys) else ()
 

@@ -113,10 +113,7 @@ class TreeModels:
 
     def _model_needs(self, number: int, keys: list[str], before: Mapping[str, IntArray], names: set[str]) -> list[str]:
         """Columns of other tables needed for some of a model; its own pages join the names."""
-        coder = self.coder(number)
-        # Rows that descend from each other are decoded row after row, with all their columns.
-        lineage = self._header.models[number].lineage
-        pages, inputs = coder.needed(keys, before) if lineage is None else (coder.names, coder.inputs)
+        pages, inputs = self.needed_of(number, keys, before)
         names.update(f"@latents/{number}" if name == LATENTS else name for name in pages)
         tables = self._header.schema.tables
         names.update(
@@ -125,6 +122,25 @@ class TreeModels:
             if (one := self.context[number].get(name)) is not None and one.kind == "nearest"
         )
         return [self._header.schema.same_as.get(one, one) for name in inputs for one in self._behind(number, name)]
+
+    def needed_of(
+        self, number: int, keys: Sequence[str], before: Mapping[str, IntArray]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Pages and inputs that a model needs for some of its columns, in decoding order; see `LearnedCoder.needed`.
+
+        Rows that follow from earlier ones are decoded row after row, with the columns that those rows show.
+        """
+        coder, lineage = self.coder(number), self._header.models[number].lineage
+        if lineage is None:
+            return coder.needed(keys, before)
+        wanted = set(keys)
+        while True:
+            pages, inputs = coder.needed(wanted)
+            shown = {key for name in inputs if name in lineage.inputs for key in lineage.behind(name)}
+            more = shown.intersection(coder.names) - wanted
+            if not more:
+                return pages, inputs
+            wanted |= more
 
     def autoencoder(self, number: int) -> LatentCoder:
         """The decoder of an autoencoder; raises `CorruptFile` where it does not give the header's columns."""
@@ -150,7 +166,7 @@ class TreeModels:
             return (name,)
         lineage = self._header.models[number].lineage
         if lineage is not None and name in lineage.inputs:
-            return (*lineage.needs(), self.counts_of(number))
+            return (*lineage.behind(name), self.counts_of(number))
         context = self.context[number].get(name)
         if context is None:
             return (self.counts_of(number),)

@@ -118,6 +118,7 @@ def _print_tree(tree: Mapping[str, Any], *, all_columns: bool) -> None:
         "item": "at fixed places",
         "nearest": "in the nearest row",
         "lineage": "in the mother's row, by",
+        "before": "in the row before",
     }
     links = [
         f"{link['table']} sees {link['target']} {ways.get(link['kind'], 'by')}{' ' + link['index'] if link['index'] else ''}: "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from ..coding.learned import LearnedCoder
 from ..features.hints import LinearHint
 from ..header import ModelEntry, TreeHeader
 from ..layouts import columns_of
-from ..lineage import SIBLING, Lineage
+from ..lineage import Lineage
 from ..table import Column, Table
 
 __all__ = ("NarrowModel", "narrow_header", "part_of_coder")
@@ -108,16 +109,11 @@ def narrow_header(
     return TreeHeader(schema, (0,), rows, choices, constants, tuple(entries)), models
 
 
-def _from_rows(lineage: Lineage | None, paged: Collection[str]) -> set[str]:
+def _from_rows(lineage: Lineage | None, paged: AbstractSet[str]) -> set[str]:
     """Names of the inputs from earlier rows of the same list that can still be had."""
-    if lineage is None or lineage.index not in paged:
+    if lineage is None:
         return set()
-    whole = all(key in paged for key in lineage.vector)
-    return {
-        name
-        for name, key in lineage.inputs.items()
-        if name == SIBLING or (key in paged if name.startswith("@mother/") else whole)
-    }
+    return {name for name in lineage.inputs if paged >= set(lineage.behind(name))}
 
 
 def _missing(
@@ -128,11 +124,7 @@ def _missing(
         one.name: (one.column, one.index or one.column) for one in entry.context if one.name not in given
     }
     if entry.lineage is not None:
-        index, vector = entry.lineage.index, entry.lineage.vector
-        for name, key in entry.lineage.inputs.items():
-            if name not in given:
-                of = {"@mother": (key,), "@rest": vector}.get(name.partition("/")[0], ())
-                behind[name] = (index, *of)
+        behind |= {name: entry.lineage.behind(name) for name in entry.lineage.inputs if name not in given}
     pages, inputs = coder.needed(plain) if plain else ((), ())
     keys = (key for name in (*inputs, *pages) for key in behind.get(name, (name,)))
     return tuple(dict.fromkeys(key for key in keys if not key.startswith("@") and key not in paged))
