@@ -80,7 +80,7 @@ class Preset:
 # The frontier of size and speed that docs/benchmarks.md shows.
 PRESETS = {
     "fast": Preset(work=0.4, width=8, least_saving=0.12, reach=8, least_before=1.0),
-    "default": Preset(work=1.25, width=24, least_saving=0.02, reach=12, least_before=0.02),
+    "default": Preset(work=1.25, width=24, least_saving=0.02, reach=12, least_before=0.05),
     "small": Preset(work=2.5, width=32, least_saving=0.0, reach=math.inf, least_before=0.01),
 }
 
