@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hepbaler.layouts import flatten, layout_of, unflatten
 from hepbaler.restoring import RootWriter
 from hepbaler.restoring.bytestreams import Fixed, Items, Members, Numbers, Text, pack_rows, stream_bytes
+from hepbaler.restoring.settling import settle_objects
 from hepbaler.table import Branch, Element, Group
 
 NUMBERS = {"float": "float32", "double": "float64", "int16_t": "int16", "uint8_t": "uint8", "bool": "bool"}
@@ -302,3 +303,17 @@ def test_unsigned_counters_stay_unsigned(tmp_path: Path) -> None:
         assert file["Events/nJet"].array().type == number.type
         assert file["Events/Jet_pt"].count_branch.name == "nJet"
         assert file["Events/Jet_pt"].array().tolist() == jets.tolist()
+
+
+def test_a_branch_with_the_name_of_a_group_says_nothing_of_others() -> None:
+    values = ak.Array([[[1.5], []], []])
+    evt = Group("evt.", "", Element("Event", "", "", 17, 1, -2, 0, -1))
+    typename = "std::vector<std::vector<double>>"
+    branches = [
+        Branch("evt.", typename, "", layout_of("evt.", values)),
+        Branch("evt./id", "int32_t", "", layout_of("evt./id", ak.Array(np.zeros(2, np.int32))), None, None, evt),
+        Branch("other", typename, "", layout_of("other", values)),
+    ]
+    settled = settle_objects(branches, {}, None)
+    assert list(settled.streams) == ["other"]
+    assert list(settled.reasons) == ["evt."]

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 __all__ = ("announced_ntuple", "announced_tree", "leaf_layout", "proven_plan", "skeleton_of")
 
 _log = logging.getLogger(__name__)
+_ABSENT = (
+    "%d of the branches of tree %r are not in the ROOT file that hepbaler:// shows, but hepbaler.open reads them: %s"
+)
+_APART = "%d of the branches of tree %r are taken apart in the ROOT file that hepbaler:// shows, a branch a member: %s"
 # Branches that a warning names.
 _TOLD = 5
 # Strings shorter than this have their length in one byte.
@@ -75,10 +79,9 @@ def announced_tree(tree: Tree, mini_root: bytes | None) -> AnnouncedTree:
     schema = header.schema
     settled = settle_objects(schema.branches, schema.same_as, mini_root)
     plan = proven_plan(header, settled.objects)
-    _tell_absent(
-        tree,
-        {one.branch: settled.reasons.get(one.branch, one.reason) for one in plan.differences if one.kind == "missing"},
-    )
+    absent = {one.branch: one.reason for one in plan.differences if one.kind == "missing"}
+    _tell(tree, _ABSENT, {name: settled.reasons.get(name, reason) for name, reason in absent.items()})
+    _tell(tree, _APART, {name: reason for name, reason in settled.reasons.items() if name not in absent})
     layouts = {branch.name: branch.layout for branch in schema.branches}
     home = header.table_of()
     elements = {
@@ -99,7 +102,7 @@ def announced_ntuple(tree: Tree) -> AnnouncedNTuple:
         if not all(header.constants.get(header.schema.same_as.get(key, key)) for key in _in_variants(branch.layout)):
             absent[branch.name] = "it has variants of which the value may be missing"
             del fields[name]
-    _tell_absent(tree, absent)
+    _tell(tree, _ABSENT, absent)
     columns = tuple(column for branch in fields.values() for column in page_columns(branch.layout))
     home = header.table_of()
     elements = [_page_elements(tree, column, home) for column in columns]
@@ -144,14 +147,10 @@ def leaf_layout(layout: Layout, steps: Sequence[Step]) -> Layout:
     return layout
 
 
-def _tell_absent(tree: Tree, reasons: Mapping[str, str]) -> None:
+def _tell(tree: Tree, message: str, reasons: Mapping[str, str]) -> None:
     if reasons:
-        _log.warning(
-            "%d of the branches of tree %r are not in the ROOT file that hepbaler:// shows, but hepbaler.open reads them: %s",
-            len(reasons),
-            tree.object_path,
-            "; ".join(f"{name!r} ({reason})" for name, reason in list(reasons.items())[:_TOLD]),
-        )
+        told = "; ".join(f"{name!r} ({reason})" for name, reason in list(reasons.items())[:_TOLD])
+        _log.warning(message, len(reasons), tree.object_path, told)
 
 
 def _page_elements(tree: Tree, column: PageColumn, home: Mapping[str, int]) -> list[int]:

@@ -85,12 +85,15 @@ def settle_objects(branches: Sequence[Branch], same_as: Mapping[str, str], mini_
     typenames: dict[str, str] = {}
     streams: dict[str, Stream] = {}
     reasons: dict[str, str] = {}
+    groups = {branch.group.name for branch in branches if branch.group is not None}
     with _opened(plan, mini_root) as file:
         uproots = branches_by_path(file[_TREE])
         for leaf in plan.leaves:
             if leaf.streamed:
                 typenames[leaf.branch] = _typename(uproots[leaf.name])
-                alike.setdefault(_kind(leaf, typenames[leaf.branch], layouts[leaf.branch]), []).append(leaf.branch)
+                kind = _kind(leaf, typenames[leaf.branch], layouts[leaf.branch])
+                # One that has the name of a group is described as that group, and says nothing of others.
+                alike.setdefault((kind, leaf.name in groups), []).append(leaf.branch)
         leaves = {leaf.branch: leaf for leaf in plan.leaves if leaf.streamed}
         waiting = [names[0] for names in alike.values()]
         for style in _STYLES:
