@@ -307,12 +307,13 @@ def test_unsigned_counters_stay_unsigned(tmp_path: Path) -> None:
 
 def test_a_branch_with_the_name_of_a_group_says_nothing_of_others() -> None:
     values = ak.Array([[[1.5], []], []])
-    evt = Group("evt.", "", Element("Event", "", "", 17, 1, -2, 0, -1))
     typename = "std::vector<std::vector<double>>"
+    # split and not, under one name
+    evt = Group("evt.", "", Element(typename, "", "", 17, 1, -2, 0, -1))
     branches = [
-        Branch("evt.", typename, "", layout_of("evt.", values)),
+        Branch("evt.", typename, "", layout_of("evt.", values), None, evt.element),
         Branch("evt./id", "int32_t", "", layout_of("evt./id", ak.Array(np.zeros(2, np.int32))), None, None, evt),
-        Branch("other", typename, "", layout_of("other", values)),
+        Branch("other", typename, "", layout_of("other", values), None, evt.element),
     ]
     settled = settle_objects(branches, {}, None)
     assert list(settled.streams) == ["other"]
