@@ -113,6 +113,35 @@ def frontier(files: tuple[str, ...], rounds: int, only: tuple[str, ...], results
 
 @main.command()
 @_FILES
+@click.option("--rounds", default=7, show_default=True, help="How often each collection is read.")
+@click.option("--preset", default="default", show_default=True, help="Of the archive that is read.")
+@_WHERE
+def narrow(files: tuple[str, ...], rounds: int, preset: str, results: Path) -> None:
+    """Time to read pt, eta, phi and mass of each collection in one cluster."""
+    import hepbaler
+
+    from .machine import describe_machine
+    from .narrow import measure_narrow
+    from .results import keep
+    from .workload import make
+
+    machine = describe_machine(None)
+    for path, bound in _cases(files):
+        click.echo(f"{path.name}, {bound}")
+        with tempfile.TemporaryDirectory() as folder:
+            work, archive = make(path, bound), Path(folder) / "narrow.hbal"
+            hepbaler.compress(f"{path}:{work.tree}", archive, plan=work.plan, preset=preset)
+            what = {"file": path.name, "bound": str(bound), "preset": preset}
+            rows = list(measure_narrow(archive, work.tree, rounds=rounds, **what))
+        keep(results / "narrow.json", rows, ("file", "bound", "preset", "collection"), machine)
+        for row in rows:
+            click.echo(
+                f"  {row.collection:16} {row.cpu_seconds * 1e3:.1f} ms of CPU, {row.wall_seconds * 1e3:.1f} ms of the clock"
+            )
+
+
+@main.command()
+@_FILES
 @click.option("--variant", "only", multiple=True, help="Only this variant (may be repeated).")
 @_WHERE
 def ablation(files: tuple[str, ...], only: tuple[str, ...], results: Path) -> None:

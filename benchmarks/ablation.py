@@ -30,7 +30,7 @@ class Variant:
     training
         Fields of `hepbaler.training.settings.TrainSettings` that differ.
     families
-        Whether rows may see their mothers.
+        Whether rows may see their mothers, or the row before.
     """
 
     preset: Mapping[str, Any] = field(default_factory=dict)
@@ -53,6 +53,8 @@ VARIANTS = {
     "a quarter of the training": Variant(preset={"work": 0.3}),
     "three times the training": Variant(preset={"work": 3.75}),
     "every column that gains": Variant(preset={"least_saving": 0.0}),
+    "columns that save a tenth": Variant(preset={"least_saving": 0.1}),
+    "rows see the row before": Variant(preset={"least_before": 0.01}),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from .plots import draw_frontier, size_against_bound, size_against_speed
 from .results import read_rows
-from .tables import ablation_table, details_table, frontier_table, sizes_table
+from .tables import ablation_table, details_table, frontier_table, narrow_table, sizes_table
 
 __all__ = ("fill_blocks", "write_report")
 
@@ -64,6 +64,9 @@ def write_report(results: Path, page: Path, images: Path) -> list[Path]:
         images.mkdir(parents=True, exist_ok=True)
         draw_frontier(ways, images / "benchmark_frontier.png")
         written.append(images / "benchmark_frontier.png")
+    few = read_rows(results / "narrow.json")
+    if few:
+        blocks["narrow"] = narrow_table([row for row in few if row["preset"] == "default"])
     parts = read_rows(results / "ablation.json")
     if parts:
         of = dict.fromkeys((row["file"], row["bound"]) for row in parts)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ("ablation_table", "details_table", "frontier_table", "markdown", "sizes_table", "total_bytes")
+__all__ = (
+    "ablation_table",
+    "details_table",
+    "frontier_table",
+    "markdown",
+    "narrow_table",
+    "sizes_table",
+    "total_bytes",
+)
 
 _REFERENCE = "hepbaler-plain"
 
@@ -94,10 +102,12 @@ def ablation_table(rows: Sequence[Mapping[str, Any]]) -> str:
             row["variant"],
             f"{row['n_bytes'] / 1e6:.3f}",
             "" if row is default else f"{(row['n_bytes'] / default['n_bytes'] - 1) * 100:+.1f} %",
+            f"{row['training_seconds']:.0f}",
+            f"{row['read_seconds'] * 1e3:.0f}",
         ]
         for row in rows
     ]
-    return markdown(["", "MB", "against the default"], lines)
+    return markdown(["", "MB", "against the default", "training s", "read, one core, ms"], lines)
 
 
 def frontier_table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -119,3 +129,19 @@ def frontier_table(rows: Sequence[Mapping[str, Any]]) -> str:
         for row in sorted(rows, key=lambda row: -row["n_bytes"])
     ]
     return markdown(head, lines)
+
+
+def narrow_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Collections against files: the time that the momenta of one cluster take, as a multiple of their share of a full read."""
+    files = list(dict.fromkeys(row["file"] for row in rows))
+    head = ["", *(f"{file.removesuffix('.root')}, {clock}" for file in files for clock in ("CPU", "clock"))]
+    of = {(row["collection"], row["file"]): row for row in rows}
+
+    def cells(collection: str, file: str) -> list[str]:
+        row = of.get((collection, file))
+        if row is None:
+            return ["-", "-"]
+        return [f"{row[f'{by}_seconds'] / row[f'full_{by}_seconds'] / row['share']:.1f}" for by in ("cpu", "wall")]
+
+    collections = dict.fromkeys(row["collection"] for row in rows)
+    return markdown(head, [[one, *(cell for file in files for cell in cells(one, file))] for one in collections])
