@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import hepbaler
+from hepbaler.coding.blocks import LEAST_ROWS
 
 FOLDER = Path(__file__).parent / "golden" / "v1"
 DIGESTS = json.loads((FOLDER / "digests.json").read_text())
@@ -32,6 +33,20 @@ def test_one_of_them_has_a_model_that_looks_at_other_tables():
     with hepbaler.open(FOLDER / "archive_learned.hbal") as archive:
         models = archive["Events"].header.models
     assert any(model.context for model in models)
+
+
+def test_one_of_them_has_rows_that_see_the_row_before():
+    with hepbaler.open(FOLDER / "archive_before.hbal") as archive:
+        (model,) = archive["Events"].header.models
+    assert model.lineage is not None
+    assert model.lineage.index is None
+
+
+def test_one_of_them_has_rows_in_blocks():
+    with hepbaler.open(FOLDER / "archive_blocks.hbal") as archive:
+        (model,) = archive["Events"].header.models
+        assert archive.reader.section(model.section)[4] == 2
+        assert max(archive["Events"].header.rows[model.table]) >= 2 * LEAST_ROWS
 
 
 def test_two_of_them_are_in_latent_mode():

@@ -27,6 +27,15 @@ ARCHIVES = {
         "ttbar_sample.root",
         {"train_steps": 60, "keep": ["*Jet_pt", "*Jet_eta", "Jet_phi", "*Idx"]},
     ),
+    # Rows that see the row before them; rows that are cut into two blocks.
+    "archive_before.hbal": (
+        "ttbar_sample.root",
+        {"train_steps": 60, "preset": "small", "keep": ["GenJet_pt", "GenJet_eta", "GenJet_phi", "GenJet_mass"]},
+    ),
+    "archive_blocks.hbal": (
+        "ttbar_sample.root",
+        {"train_steps": 150, "keep": ["Jet_pt", "Jet_mass", "Jet_nConstituents", "Jet_btag*"]},
+    ),
     # Columns that are sums of others, shares of an energy and spikes; latents of a row alone.
     "archive_latent.hbal": (
         "ttbar_genjets_sample.root",
