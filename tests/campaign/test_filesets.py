@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -121,6 +122,17 @@ def test_what_is_no_fileset(data, message, tmp_path):
     (tmp_path / "in.json").write_text(json.dumps(data))
     with pytest.raises(InputError, match=message):
         read_fileset(tmp_path / "in.json")
+
+
+def test_a_gzipped_fileset(here):
+    # as coffea's DataDiscoveryCLI writes it
+    Path("in.json.gz").write_bytes(gzip.compress(json.dumps(forms(here)).encode()))
+    files, fileset = named_files("in.json.gz")
+    assert fileset is not None
+    assert len(files) == len(named_files(forms(here))[0])
+    Path("in.json.gz").write_bytes(Path("in.json.gz").read_bytes()[:30])
+    with pytest.raises(InputError, match=r"in\.json\.gz cannot be read"):
+        read_fileset("in.json.gz")
 
 
 def test_no_json(here, capsys):

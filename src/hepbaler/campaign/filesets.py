@@ -12,10 +12,12 @@ A fileset is a JSON object of datasets. All forms that coffea's ``Runner`` and `
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import posixpath
 import uuid
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +40,9 @@ _OF_THE_DATASET = "compressed_form"
 
 def __dir__() -> tuple[str, ...]:
     return __all__
+
+
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,9 @@ def archive_url(path: str) -> str:
 
 
 def read_fileset(source: str | os.PathLike[str] | Mapping[str, Any]) -> Fileset:
-    """Read a fileset from a JSON file, or take one that was read.
+    """Read a fileset from a JSON file, gzipped or not, or take one that was read.
+
+    coffea's ``DataDiscoveryCLI`` writes them gzipped.
 
     Raises
     ------
@@ -180,9 +187,10 @@ def read_fileset(source: str | os.PathLike[str] | Mapping[str, Any]) -> Fileset:
     if isinstance(source, Mapping):
         return Fileset(source, "the fileset")
     try:
-        data = json.loads(Path(source).read_text(encoding="utf-8"))
-    except OSError as error:
-        msg = f"{os.fspath(source)} cannot be read: {error.strerror or error}"
+        text = Path(source).read_bytes()
+        data = json.loads(gzip.decompress(text) if text.startswith(_GZIP) else text)
+    except (OSError, EOFError, zlib.error) as error:
+        msg = f"{os.fspath(source)} cannot be read: {getattr(error, 'strerror', None) or error}"
         raise InputError(msg) from error
     except ValueError as error:
         msg = f"{os.fspath(source)} is not JSON: {error}"
@@ -211,7 +219,9 @@ def named_files(files: Files, suffix: str = "") -> tuple[list[File], Fileset | N
     InputError
         There is no file, or two results would have the same name.
     """
-    if isinstance(files, Mapping) or (isinstance(files, str | os.PathLike) and os.fspath(files).endswith(".json")):
+    if isinstance(files, Mapping) or (
+        isinstance(files, str | os.PathLike) and os.fspath(files).endswith((".json", ".json.gz"))
+    ):
         fileset = read_fileset(files)
         return fileset.files(), fileset
     found: list[File] = []
