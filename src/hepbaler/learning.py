@@ -152,9 +152,9 @@ def learn(
     torch: Any = need("torch", extra="train")
     jobs = training.jobs or os.cpu_count() or 1
     workers = min(jobs, len(tables))
-    # Small matrices gain more from a table a core than from all cores on one table.
+    # A table a core: matrices this small gain nothing from a second thread on a quiet machine, and on a busy one they wait for it.
     threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, jobs // workers))
+    torch.set_num_threads(1)
     try:
         return _learn(prepared, tables, training, workers, progress)
     finally:
