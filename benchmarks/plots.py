@@ -115,7 +115,10 @@ def draw_frontier(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     with styled():
         figure = new_figure(8.0, 5.6)
         axes = figure.subplots()
-        for (file, bound), mark in zip(dict.fromkeys((r["file"], r["bound"]) for r in rows), "osD^v", strict=False):
+        cases = dict.fromkeys((r["file"], r["bound"]) for r in rows)
+        for number, ((file, bound), mark) in enumerate(zip(cases, "osD^v", strict=False)):
+            # Points of two files lie close together: the names of one go above, those of the next below.
+            above = number % 2 == 0
             own = [row for row in rows if (row["file"], row["bound"]) == (file, bound)]
             lzma = next(row["read_seconds"] for row in own if row["way"] == "LZMA 9")
             unit = next((row["n_bytes"] for row in own if row["way"] == "no model"), None)
@@ -126,11 +129,11 @@ def draw_frontier(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
             for (speed, size), row in zip(points, own, strict=True):
                 axes.annotate(
                     *(row["way"], (speed, size)),
-                    (-9, 0),
+                    (0, 8 if above else -8),
                     textcoords="offset points",
                     fontsize="small",
-                    ha="right",
-                    va="center",
+                    ha="center",
+                    va="bottom" if above else "top",
                 )
         axes.axvline(1.0, color="#94a4a2", linewidth=1.0)
         low, high = axes.get_xlim()
