@@ -74,11 +74,12 @@ class Lineage:
     @property
     def inputs(self) -> dict[str, str]:
         """Name of each input that rows take from earlier ones, and the column behind it; `SIBLING` stands behind itself."""
-        seen = {self._of(key): key for key in self.mother} | {f"@rest/{key}": key for key in self.vector}
+        seen = {self.shown_as(key): key for key in self.mother} | {f"@rest/{key}": key for key in self.vector}
         # The sisters of a row without mother are all rows before it, and their number its place.
         return seen if self.index is None else seen | {SIBLING: SIBLING}
 
-    def _of(self, key: str) -> str:
+    def shown_as(self, key: str) -> str:
+        """Name of the input that shows a column of the mother, or of the row before."""
         return f"@before/{key}" if self.index is None else f"@mother/{key}"
 
     def behind(self, name: str) -> tuple[str, ...]:
@@ -97,7 +98,7 @@ class Lineage:
         used = {self.inputs[name] for name in names if name in self.inputs}
         if not used:
             return None
-        mother = tuple(key for key in self.mother if self._of(key) in names)
+        mother = tuple(key for key in self.mother if self.shown_as(key) in names)
         vector = self.vector if any(f"@rest/{key}" in names for key in self.vector) else ()
         return Lineage(self.index, mother, vector)
 
@@ -105,7 +106,7 @@ class Lineage:
         """From the integers of the inputs to values; `to_values` gives those of the columns."""
         out: dict[str, ToValues] = {SIBLING: _as_float}
         out |= {f"@rest/{key}": _rest_values for key in self.vector}
-        return out | {self._of(key): with_missing(to_values[key]) for key in self.mother if key in to_values}
+        return out | {self.shown_as(key): with_missing(to_values[key]) for key in self.mother if key in to_values}
 
 
 def _as_float(integers: IntArray) -> FloatArray:
@@ -164,11 +165,7 @@ class Family:
         lineage = self._lineage
         seen = (self._before if lineage.index is None else self._mother)[rows]
         out = {} if lineage.index is None else {SIBLING: self.siblings[rows]}
-        out |= {
-            name: at_rows(known(key), seen)
-            for name, key in lineage.inputs.items()
-            if key in lineage.mother and not name.startswith("@rest/")
-        }
+        out |= {lineage.shown_as(key): at_rows(known(key), seen) for key in lineage.mother}
         if self._momentum is not None and self._rest is not None:
             left = self._remainder(rows, self._momentum, self._rest)
             out |= {f"@rest/{key}": part for key, part in zip(self._lineage.vector, left, strict=True)}

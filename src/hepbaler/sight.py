@@ -145,8 +145,7 @@ class Sight:
         if self._table.kind != "list" or not self._own or self._table.index not in self._prepared.sample_counts:
             return best
         counts = self._prepared.sample_counts[self._table.index]
-        own = [key for key in self._own if self._prepared.plain_bits[key] > _LEAST_MOTHER_BITS]
-        own = sorted(own, key=lambda key: -self._prepared.plain_bits[key])[:_MOST_LOOKED_AT]
+        own = self._worth_showing()
         for index in self._own:
             place = self._prepared.sample[index]
             position = known_columns(counts, ("@index",))["@index"]
@@ -171,8 +170,7 @@ class Sight:
         sample, counts = self._prepared.sample, self._prepared.sample_counts.get(self._table.index)
         if self._table.kind != "list" or counts is None or int(counts.max(initial=0)) < 2:
             return None
-        own = [key for key in self._own if self._prepared.plain_bits[key] > _LEAST_MOTHER_BITS]
-        own = sorted(own, key=lambda key: -self._prepared.plain_bits[key])[:_MOST_LOOKED_AT]
+        own = self._worth_showing()
         found = Lineage(None, tuple(own), self._vector(own[0]) if own else ())
         seen = family_of(found, counts, sample.__getitem__, self._prepared.choices).all_inputs(sample.__getitem__)
         across = self._information(self._own, [_ranks(seen[name]) for name in seen])
@@ -182,6 +180,11 @@ class Sight:
         lineage = found.only(telling)
         gain = float(np.maximum(more.max(axis=1, initial=0.0), 0.0).sum()) * self._prepared.rows[self._table.index] / 8
         return None if lineage is None or gain <= least_share * self._bytes else (lineage, gain)
+
+    def _worth_showing(self) -> list[str]:
+        """Columns that later rows of a list may see, those of most bits first."""
+        own = [key for key in self._own if self._prepared.plain_bits[key] > _LEAST_MOTHER_BITS]
+        return sorted(own, key=lambda key: -self._prepared.plain_bits[key])[:_MOST_LOOKED_AT]
 
     def _vector(self, of: str) -> tuple[str, ...]:
         """Columns pt, eta, phi, mass with the stem of a column, if the table has them."""
