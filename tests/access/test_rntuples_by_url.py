@@ -11,16 +11,15 @@ import pytest
 import uproot
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 import hepbaler
 from hepbaler.access.virtual import VirtualFile
 from hepbaler.bounds import Bound, Plan
 from hepbaler.container import ContainerReader
+from hepbaler.testing.strategies import ntuple_contents
 
 DATA = Path(__file__).resolve().parents[2] / "../shared/data/real"
 EXACT = Plan((), Bound.parse("exact"))
-NUMBERS = ["bool", "float32", "float64", *(f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64))]
 
 
 def by_url(folder, arrays, title="", cluster_bytes=1 << 25):
@@ -70,34 +69,10 @@ def test_same_fields_types_and_values(tmp_path, cluster_bytes, caplog):
     assert caplog.text == ""
 
 
-@st.composite
-def contents(draw, n_rows, depth=0):
-    kinds = ["number", "list", "text", "regular", "record", "option"]
-    kind = draw(st.sampled_from(kinds if depth < 3 else ["number"]))
-    if kind == "number":
-        return ak.contents.NumpyArray(draw(hnp.arrays(np.dtype(draw(st.sampled_from(NUMBERS))), n_rows)))
-    if kind == "text":
-        texts = draw(st.lists(st.text(max_size=5), min_size=n_rows, max_size=n_rows))
-        return ak.Array(["", *texts]).layout[1:]
-    if kind == "list":
-        counts = draw(st.lists(st.integers(0, 3), min_size=n_rows, max_size=n_rows))
-        offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-        return ak.contents.ListOffsetArray(ak.index.Index64(offsets), draw(contents(sum(counts), depth + 1)))
-    if kind == "regular":
-        return ak.contents.RegularArray(draw(contents(2 * n_rows, depth + 1)), 2, zeros_length=n_rows)
-    if kind == "option":
-        present = np.array(draw(st.lists(st.booleans(), min_size=n_rows, max_size=n_rows)), bool)
-        inner = draw(contents(int(present.sum()), depth + 3))
-        index = np.where(present, np.cumsum(present) - 1, -1).astype(np.int64)
-        return ak.contents.IndexedOptionArray(ak.index.Index64(index), inner)
-    fields = [draw(contents(n_rows, depth + 1)) for _ in range(2)]
-    return ak.contents.RecordArray(fields, ["one", "two"], n_rows)
-
-
 @settings(deadline=None, max_examples=25)
 @given(data=st.data(), n_rows=st.integers(0, 8), cluster_bytes=st.sampled_from([40, 1 << 25]))
 def test_any_field(data, n_rows, cluster_bytes):
-    arrays = {"a": ak.Array(data.draw(contents(n_rows))), "b": ak.Array(np.arange(n_rows))}
+    arrays = {"a": ak.Array(data.draw(ntuple_contents(n_rows, options=True))), "b": ak.Array(np.arange(n_rows))}
     with tempfile.TemporaryDirectory() as folder:
         one, other = by_url(Path(folder), arrays, "", cluster_bytes)
         assert other.typenames() == one.typenames()

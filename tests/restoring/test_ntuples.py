@@ -2,46 +2,25 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import awkward as ak
 import numpy as np
 import uproot
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from hepbaler.layouts import layout_of
 from hepbaler.restoring import RootWriter
 from hepbaler.restoring.ntuples import plan_fields
 from hepbaler.table import Branch, RecordLayout, Values
-
-NUMBERS = ["bool", "float32", "float64", *(f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64))]
-
-
-@st.composite
-def contents(draw: st.DrawFn, n_rows: int, depth: int = 0) -> Any:
-    kind = draw(st.sampled_from(["number", "number", "list", "text", "regular", "record"] if depth < 3 else ["number"]))
-    if kind == "number":
-        return ak.contents.NumpyArray(draw(hnp.arrays(np.dtype(draw(st.sampled_from(NUMBERS))), n_rows)))
-    if kind == "text":
-        texts = draw(st.lists(st.text(max_size=5), min_size=n_rows, max_size=n_rows))
-        return ak.Array(["", *texts]).layout[1:]
-    if kind == "list":
-        counts = draw(st.lists(st.integers(0, 3), min_size=n_rows, max_size=n_rows))
-        offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-        return ak.contents.ListOffsetArray(ak.index.Index64(offsets), draw(contents(sum(counts), depth + 1)))
-    if kind == "regular":
-        return ak.contents.RegularArray(draw(contents(2 * n_rows, depth + 1)), 2, zeros_length=n_rows)
-    fields = [draw(contents(n_rows, depth + 1)) for _ in range(2)]
-    return ak.contents.RecordArray(fields, ["one", "two"], n_rows)
+from hepbaler.testing.strategies import ntuple_contents
 
 
 @settings(deadline=None, max_examples=40)
 @given(data=st.data(), n_rows=st.integers(0, 8), step=st.integers(1, 9))
 def test_round_trip(data: st.DataObject, n_rows: int, step: int) -> None:
     names = ["a", "b"]
-    arrays = {name: ak.Array(data.draw(contents(n_rows))) for name in names}
+    arrays = {name: ak.Array(data.draw(ntuple_contents(n_rows))) for name in names}
     branches = [Branch(name, "", f"about {name}", layout_of(name, array)) for name, array in arrays.items()]
     clusters = ({name: array[at : at + step] for name, array in arrays.items()} for at in range(0, n_rows, step))
     with tempfile.TemporaryDirectory() as folder:

@@ -7,8 +7,9 @@ from typing import Any
 import awkward as ak
 import numpy as np
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
-__all__ = ("branch_arrays", "contents", "numbers")
+__all__ = ("branch_arrays", "contents", "ntuple_contents", "numbers")
 
 NUMBERS = (
     "bool",
@@ -112,6 +113,33 @@ def _unions(draw: st.DrawFn, n_rows: int) -> Any:
 def branch_arrays(draw: st.DrawFn, max_rows: int = 5) -> ak.Array:
     """Arrays as a branch may hold them, shape (n_rows, ...) with at most `max_rows` rows."""
     return ak.Array(draw(contents(draw(st.integers(0, max_rows)))))
+
+
+@st.composite
+def ntuple_contents(draw: st.DrawFn, n_rows: int, depth: int = 0, *, options: bool = False) -> Any:
+    """Contents of `n_rows` rows that uproot can write into an RNTuple; with `options`, values may be missing."""
+    kinds = ["number", "number", "list", "text", "regular", "record", *(["option"] if options else [])]
+    kind = draw(st.sampled_from(kinds if depth < 3 else ["number"]))
+    if kind == "number":
+        dtype = np.dtype(draw(st.sampled_from([name for name in NUMBERS if name != "float16"])))
+        return ak.contents.NumpyArray(draw(hnp.arrays(dtype, n_rows)))
+    if kind == "text":
+        texts = draw(st.lists(st.text(max_size=5), min_size=n_rows, max_size=n_rows))
+        return ak.Array(["", *texts]).layout[1:]
+    if kind == "list":
+        counts = draw(st.lists(st.integers(0, 3), min_size=n_rows, max_size=n_rows))
+        inner = draw(ntuple_contents(sum(counts), depth + 1, options=options))
+        return ak.contents.ListOffsetArray(ak.index.Index64(_offsets(counts, 0)), inner)
+    if kind == "regular":
+        inner = draw(ntuple_contents(2 * n_rows, depth + 1, options=options))
+        return ak.contents.RegularArray(inner, 2, zeros_length=n_rows)
+    if kind == "option":
+        present = np.array(draw(st.lists(st.booleans(), min_size=n_rows, max_size=n_rows)), bool)
+        inner = draw(ntuple_contents(int(present.sum()), depth + 3, options=options))
+        index = np.where(present, np.cumsum(present) - 1, -1).astype(np.int64)
+        return ak.contents.IndexedOptionArray(ak.index.Index64(index), inner)
+    fields = [draw(ntuple_contents(n_rows, depth + 1, options=options)) for _ in range(2)]
+    return ak.contents.RecordArray(fields, ["one", "two"], n_rows)
 
 
 def _offsets(counts: list[int], first: int) -> Any:
