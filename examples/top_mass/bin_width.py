@@ -62,11 +62,11 @@ def main() -> None:
         if masses.shift is None:
             print(f"{name:>10}   {masses.shift_refused}")
             continue
-        shift, percent = masses.shift, 100 / masses.before.width
+        free, held, percent = masses.shift.free, masses.shift.held, 100 / masses.before.width
         print(
-            f"{name:>10}   {shift.mass:+.4f} +- {shift.mass_error:.4f}"
-            f"         {percent * shift.width:+.2f} +- {percent * shift.width_error:.2f}"
-            f"      {percent * shift.held_width:+.3f} +- {percent * shift.held_width_error:.3f}"
+            f"{name:>10}   {free.mass:+.4f} +- {free.mass_error:.4f}"
+            f"         {percent * free.width:+.2f} +- {percent * free.width_error:.2f}"
+            f"      {percent * held.width:+.3f} +- {percent * held.width_error:.3f}"
         )
 
 

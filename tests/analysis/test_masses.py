@@ -36,8 +36,10 @@ def test_a_shift_of_one_gev_gives_one_gev_back():
     before = toy()
     result = compare_masses(before, moved(before, before.mass + 1.0), SETTINGS, replicas=25)
     assert result.ok
-    assert abs(result.shift.mass - 1.0) < 5 * result.shift.mass_error < 0.25
-    assert abs(result.shift.width) < 5 * result.shift.width_error
+    assert abs(result.shift.mass - 1.0) < 0.005 > result.shift.mass_error
+    assert abs(result.shift.width) < 0.001
+    assert abs(result.shift.free.mass - 1.0) < 5 * result.shift.free.mass_error < 0.25
+    assert abs(result.shift.free.width) < 5 * result.shift.free.width_error
     assert result.peak.bias == pytest.approx(1.0)
     assert result.peak.rms == pytest.approx(1.0)
     assert result.peak.lost == 0
@@ -55,10 +57,37 @@ def test_a_peak_widened_by_a_known_per_mille_gives_it_back(model):
     )
     settings = FitSettings(model=model, n_bins=50, around_peak=False)
     shift = compare_masses(before, after, settings, replicas=25).shift
-    assert abs(shift.width - 0.02) < 3 * shift.width_error < 0.01
-    assert abs(shift.held_width - 0.02) < 3 * shift.held_width_error < 0.003
-    assert abs(shift.mass) < 3 * shift.mass_error
-    assert abs(shift.held_mass) < 3 * shift.held_mass_error
+    assert abs(shift.free.width - 0.02) < 3 * shift.free.width_error < 0.01
+    assert abs(shift.held.width - 0.02) < 3 * shift.held.width_error < 0.003
+    assert abs(shift.free.mass) < 3 * shift.free.mass_error
+    assert abs(shift.held.mass) < 3 * shift.held.mass_error
+    # Nothing but the width changed, so that the better known of the two is quoted.
+    assert shift.rest_held
+    assert (shift.quoted, shift.other, shift.width) == (shift.held, shift.free, shift.held.width)
+
+
+def test_where_the_background_changed_too_the_free_fits_are_quoted():
+    rng = np.random.default_rng(8)
+    top, flat = rng.normal(172.0, 5.0, 20_000), rng.random(20_000)
+    event = np.arange(40_000)
+    before, after = (
+        Candidates(event, 0 * event, np.concatenate([top, 90.0 + 145.0 * flat**power])) for power in (1.0, 1.6)
+    )
+    settings = FitSettings(model="gauss-line", n_bins=50, around_peak=False, low=150.0, high=195.0, min_p_value=0.0)
+    shift = compare_masses(before, after, settings, replicas=25).shift
+    assert shift.agreement < 0.01
+    assert not shift.rest_held
+    assert (shift.quoted, shift.other) == (shift.free, shift.held)
+    told = shift.to_dict()
+    assert (told["mass"], told["rest_held"], told["held"]["mass"]) == (shift.free.mass, False, shift.held.mass)
+
+
+def test_few_replicas_do_not_tell_whether_the_rest_changed():
+    before = toy(3000)
+    shift = compare_masses(before, moved(before, before.mass + 0.01), SETTINGS, replicas=5).shift
+    assert not shift.rest_held
+    assert shift.quoted == shift.free
+    assert shift.to_dict()["agreement"] is None
 
 
 def test_a_peak_that_moves_as_a_whole_takes_its_window_along():
@@ -110,7 +139,7 @@ def test_the_same_file_has_no_shift_at_all():
     before = toy(3000)
     result = compare_masses(before, before, SETTINGS, replicas=5)
     assert (result.shift.mass, result.shift.mass_error, result.shift.width_error) == (0.0, 0.0, 0.0)
-    assert (result.shift.held_mass, result.shift.held_width, result.shift.held_width_error) == (0.0, 0.0, 0.0)
+    assert result.shift.held == result.shift.free
 
 
 def test_a_broken_spectrum_refuses_the_shift():
@@ -140,9 +169,9 @@ def test_rounding_does_not_beat_with_bins_and_window():
     rounded = moved(before, np.round(mass * 8) / 8)
     for model in ("crystal-ball", "gauss-line"):
         result = compare_masses(before, rounded, FitSettings(model=model, n_bins=199), replicas=5)
-        assert abs(result.shift.mass) < 0.003
-        assert abs(result.shift.width) < 0.003 * result.before.width
-        assert abs(result.shift.held_width) < 0.001 * result.before.width
+        assert abs(result.shift.free.mass) < 0.003
+        assert abs(result.shift.free.width) < 0.003 * result.before.width
+        assert abs(result.shift.held.width) < 0.001 * result.before.width
         assert (result.before_step, result.after_step) == (0.0, 0.125)
         # Bins hold four points of the grid or five, and still the fit is judged well.
         assert result.after.p_value > 0.01

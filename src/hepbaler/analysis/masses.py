@@ -4,9 +4,11 @@ Both spectra come from the same events, so that their fluctuations are shared an
 the errors of the two fits. It is found by a paired bootstrap (B. Efron, Ann. Statist. 7 (1979) 1): each replica gives
 every event one Poisson weight, the same in both files.
 
-Width and tails of a peak are hard to tell apart, so that a free fit knows changes of the width badly. The same shift is
+Width and tails of a peak are hard to tell apart, so that free fits know changes of the width badly. The same shift is
 therefore also found with all but mass and width held at what they were before: by how much did the peak move and widen,
-if nothing else changed?
+if nothing else changed? That is far better known, and right only if nothing else did change, which is tested (J. A. Hausman,
+Econometrica 46 (1978) 1251): then both ways give the same but for the error of their difference, which the bootstrap gives,
+too. Where they do, the shift is that with the rest held; where they do not, that of the free fits.
 """
 
 from __future__ import annotations
@@ -19,20 +21,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._optional import need
 from .candidates import Candidates
 from .filling import Spectrum
 from .fits import MassFit, MassFitter
 from .settings import FitSettings
 from .window import align, around_peak
 
-__all__ = ("MassComparison", "PeakErrors", "Shift", "compare_masses")
+__all__ = ("Difference", "MassComparison", "PeakErrors", "Shift", "compare_masses")
 
 Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 
 ONE_SIGMA = (15.8655, 84.1345)  # percent
 MAX_FAILED = 0.1  # share of replicas that may fail
+FEWEST_REPLICAS = 10  # that tell whether two shifts agree
+LEAST_AGREEMENT = 0.05  # p-value
 PEAK_WIDTHS = 2.0  # around the fitted mass
+TINY = 1e-12  # GeV
 
 
 def __dir__() -> tuple[str, ...]:
@@ -40,35 +46,98 @@ def __dir__() -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Shift:
-    """After minus before, in GeV.
+class Difference:
+    """After minus before, in GeV, found in one way.
 
     Attributes
     ----------
     mass, width
-        Differences of the two fits.
+        Differences of two fits.
     mass_error, width_error
         Paired: half of the central 68 % of the replicas.
-    mass_error_independent, width_error_independent
-        What they would be for different events; for comparison.
-    held_mass, held_mass_error, held_width, held_width_error
-        The same with all other parameters held at those of the fit before. Better known; and right if nothing else changed.
-    replicas, failed
-        How many were fitted, and how many of these failed.
     """
 
     mass: float
     mass_error: float
     width: float
     width_error: float
+
+
+@dataclass(frozen=True)
+class Shift:
+    """After minus before.
+
+    Attributes
+    ----------
+    free
+        All parameters free in both fits.
+    held
+        All but mass and width held at those of the fit before. Better known; and right if nothing else changed.
+    agreement
+        How probable it is that the two differ as much or more if nothing else changed: the smaller one of the p-values of
+        mass and width, times two for the choice. NaN where too few replicas tell.
+    mass_error_independent, width_error_independent
+        What the errors of the free fits would be for different events; for comparison.
+    replicas, failed
+        How many were fitted, and how many of these failed.
+    """
+
+    free: Difference
+    held: Difference
+    agreement: float
     mass_error_independent: float
     width_error_independent: float
-    held_mass: float
-    held_mass_error: float
-    held_width: float
-    held_width_error: float
     replicas: int
     failed: int
+
+    @property
+    def rest_held(self) -> bool:
+        """Whether the rest of the curve is seen to be as before, so that `held` is quoted."""
+        return self.agreement >= LEAST_AGREEMENT
+
+    @property
+    def quoted(self) -> Difference:
+        """The one to quote."""
+        return self.held if self.rest_held else self.free
+
+    @property
+    def other(self) -> Difference:
+        """The one that is not quoted."""
+        return self.free if self.rest_held else self.held
+
+    @property
+    def mass(self) -> float:
+        """Of the mass, as quoted, in GeV."""
+        return self.quoted.mass
+
+    @property
+    def mass_error(self) -> float:
+        """Its paired error, in GeV."""
+        return self.quoted.mass_error
+
+    @property
+    def width(self) -> float:
+        """Of the width, as quoted, in GeV."""
+        return self.quoted.width
+
+    @property
+    def width_error(self) -> float:
+        """Its paired error, in GeV."""
+        return self.quoted.width_error
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, with the shift to quote first; what is not a number becomes None."""
+        return {
+            **_finite(vars(self.quoted)),
+            "rest_held": self.rest_held,
+            "agreement": self.agreement if math.isfinite(self.agreement) else None,
+            "free": _finite(vars(self.free)),
+            "held": _finite(vars(self.held)),
+            "mass_error_independent": self.mass_error_independent,
+            "width_error_independent": self.width_error_independent,
+            "replicas": self.replicas,
+            "failed": self.failed,
+        }
 
 
 @dataclass(frozen=True)
@@ -141,7 +210,7 @@ class MassComparison:
             "grid_step": {"before": self.before_step, "after": self.after_step},
             "before": self.before.to_dict(),
             "after": self.after.to_dict(),
-            "shift": None if self.shift is None else _finite(vars(self.shift)),
+            "shift": None if self.shift is None else self.shift.to_dict(),
             "shift_refused": self.shift_refused,
             "peak": None if self.peak is None else _finite(vars(self.peak)),
             "counts": {"before": self.before_counts.tolist(), "after": self.after_counts.tolist()},
@@ -249,10 +318,11 @@ class _Replicas:
     ) -> tuple[Shift | None, str | None]:
         """The shift with its errors, or why there is none."""
         first, second = self._fits
-        held = (first.mass, first.width)
+        free = (second.mass - first.mass + moved, second.width - first.width)
+        held = (0.0, 0.0)
         if not self._same:
             found = self._fitter.refit(self._spectra[1].points(), first, hold=True)
-            held = found if found is not None else (math.nan, math.nan)
+            held = (math.nan, math.nan) if found is None else (found[0] - first.mass + moved, found[1] - first.width)
         rng = np.random.default_rng(seed)
         shifts = []
         for replica in range(replicas):
@@ -264,19 +334,14 @@ class _Replicas:
         failed = replicas - len(shifts)
         if len(shifts) < 2 or failed > MAX_FAILED * replicas:
             return None, f"{failed} of {replicas} fits of the bootstrap did not converge"
-        low, high = np.percentile(np.array(shifts), ONE_SIGMA, axis=0)
-        mass_error, width_error, held_mass_error, held_width_error = (float(error) for error in (high - low) / 2)
+        found_shifts = np.array(shifts)
+        errors = [float(error) for error in _half_of_68(found_shifts)]
         shift = Shift(
-            mass=second.mass - first.mass + moved,
-            mass_error=mass_error,
-            width=second.width - first.width,
-            width_error=width_error,
+            free=Difference(free[0], errors[0], free[1], errors[1]),
+            held=Difference(held[0], errors[2], held[1], errors[3]),
+            agreement=_agreement(np.subtract(free, held), found_shifts[:, :2] - found_shifts[:, 2:]),
             mass_error_independent=math.hypot(first.mass_error, second.mass_error),
             width_error_independent=math.hypot(first.width_error, second.width_error),
-            held_mass=held[0] - first.mass + moved,
-            held_mass_error=held_mass_error,
-            held_width=held[1] - first.width,
-            held_width_error=held_width_error,
             replicas=replicas,
             failed=failed,
         )
@@ -297,6 +362,23 @@ class _Replicas:
         if one is None or other is None or held_one is None or held_other is None:
             return None
         return (other[0] - one[0], other[1] - one[1], held_other[0] - held_one[0], held_other[1] - held_one[1])
+
+
+def _half_of_68(replicas: Array) -> Array:
+    """Half of the central 68 % of each column."""
+    low, high = np.percentile(replicas, ONE_SIGMA, axis=0)
+    return np.asarray((high - low) / 2)
+
+
+def _agreement(difference: Array, replicas: Array) -> float:
+    """P-value of a difference of two ways to find mass and width, shape (2,), with its replicas, shape (n_replicas, 2)."""
+    special = need("scipy.special", extra="analysis")
+    if len(replicas) < FEWEST_REPLICAS or not np.isfinite(difference).all():
+        return math.nan
+    errors = _half_of_68(replicas)
+    # Spectra that are the same agree, though no error tells so.
+    pulls = np.where(difference == 0.0, 0.0, np.abs(difference) / np.maximum(errors, TINY))
+    return min(1.0, 2.0 * float(special.erfc(pulls.max() / math.sqrt(2.0))))
 
 
 def _peak_errors(before: Candidates, after: Candidates, fit: MassFit) -> PeakErrors:

@@ -101,10 +101,9 @@ def _words(result: MassComparison) -> list[str]:
         ]
     if result.shift is not None:
         shift = result.shift
-        words += [
-            f"shift: {shift.mass:+.4f} $\\pm$ {shift.mass_error:.4f} GeV",
-            f"  of width {shift.width:+.4f} $\\pm$ {shift.width_error:.4f} GeV",
-            f"rest held: {shift.held_mass:+.4f} $\\pm$ {shift.held_mass_error:.4f} GeV",
-            f"  of width {shift.held_width:+.4f} $\\pm$ {shift.held_width_error:.4f} GeV",
-        ]
+        for name, one in (("shift", shift.quoted), ("all free" if shift.rest_held else "rest held", shift.other)):
+            words += [
+                f"{name}: {one.mass:+.4f} $\\pm$ {one.mass_error:.4f} GeV",
+                f"  of width {one.width:+.4f} $\\pm$ {one.width_error:.4f} GeV",
+            ]
     return words

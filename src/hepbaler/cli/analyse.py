@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from .tables import plural, print_json, print_lines, print_table
 
 if TYPE_CHECKING:
     from ..analysis.fits import MassFit
+    from ..analysis.masses import Shift
     from ..topmass import TopMassReport
 
 __all__ = ("analyse", "role_of")
@@ -151,26 +153,10 @@ def _print(report: TopMassReport, output: str | None) -> None:
     rows = [_row(name, fit) for name, fit in (("before", masses.before), ("after", masses.after))]
     shift = masses.shift
     if shift is not None:
-        rows.append(
-            (
-                "shift",
-                "",
-                f"{shift.mass:+.4f} ± {shift.mass_error:.4f}",
-                f"{shift.width:+.4f} ± {shift.width_error:.4f}",
-                "",
-                "",
-            )
-        )
-        rows.append(
-            (
-                "rest held",
-                "",
-                f"{shift.held_mass:+.4f} ± {shift.held_mass_error:.4f}",
-                f"{shift.held_width:+.4f} ± {shift.held_width_error:.4f}",
-                "",
-                "",
-            )
-        )
+        rows += [
+            (name, "", f"{one.mass:+.4f} ± {one.mass_error:.4f}", f"{one.width:+.4f} ± {one.width_error:.4f}", "", "")
+            for name, one in (("shift", shift.quoted), ("all free" if shift.rest_held else "rest held", shift.other))
+        ]
     title = f"{report.label.removesuffix(' [GeV]')}, {settings.model}, {settings.low:g} to {settings.high:g} GeV in {settings.n_bins} bins"
     print_table(title, ("", "entries", "mass [GeV]", "width [GeV]", "chi2/ndf", "p"), rows)
     lines = [
@@ -181,7 +167,7 @@ def _print(report: TopMassReport, output: str | None) -> None:
     if masses.before.ok and masses.after.ok and masses.shift_refused is not None:
         lines.append(f"no error of the shift: {masses.shift_refused}")
     if shift is not None:
-        lines.append("rest held: the shift with all but mass and width as before")
+        lines.append(_which(shift))
         lines.append(
             f"errors of the shift are paired, from {plural(shift.replicas, 'replica')} of the events; "
             f"for different events they would be {shift.mass_error_independent:.3g} and {shift.width_error_independent:.3g} GeV"
@@ -198,6 +184,15 @@ def _print(report: TopMassReport, output: str | None) -> None:
     if output is not None:
         lines.append(f"-> {output}")
     print_lines(lines)
+
+
+def _which(shift: Shift) -> str:
+    """In which of two ways the shift was found, and why."""
+    if shift.rest_held:
+        return f"shift: with all but mass and width as before; fits with all free agree with it (p = {shift.agreement:.2g})"
+    if math.isnan(shift.agreement):
+        return "shift: of fits with all free; too few replicas to test whether all but mass and width are as before"
+    return f"shift: of fits with all free; more than mass and width changed, so that the rest held gives another (p = {shift.agreement:.2g})"
 
 
 def _row(name: str, fit: MassFit) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ Value = Callable[[Variant, str], tuple[float, float] | None]
 
 def _shift(one: Variant, fit: str) -> tuple[float, float] | None:
     shift = one.fits[fit]["shift"]
-    return None if shift is None else (abs(shift["mass"]), shift["mass_error"])
+    return None if shift is None else (abs(shift["free"]["mass"]), shift["free"]["mass_error"])
 
 
 def _shift_in_errors(one: Variant, fit: str) -> tuple[float, float] | None:

@@ -25,6 +25,8 @@ __all__ = ("study",)
 
 Progress = Callable[[str, int, int], None]
 
+JUDGED_AS = 2  # what a result holds; one that holds other things is made again
+
 
 def __dir__() -> tuple[str, ...]:
     return __all__
@@ -135,6 +137,7 @@ class _Work:
         told = settings.to_dict()
         asked = {name: told[name] for name in ("channel", "branches", "replicas", "seed")}
         asked["fits"] = {model: asdict(settings.fit(model)) for model in settings.fits}
+        asked["judged_as"] = JUDGED_AS
         again: dict[str, Any] = json.loads(json.dumps(asked))
         return again
 

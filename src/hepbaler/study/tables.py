@@ -41,7 +41,7 @@ NOTES = (
         "typical: the same of the error that 68 % of the values do not exceed. peak: RMS error of the masses in the peak."
     ),
     (
-        "shift: fitted after minus before; its error is a paired one. in errors: in statistical errors of the original's "
+        "shift: fitted after minus before, all parameters free; its error is a paired one. in errors: in statistical errors of the original's "
         "fit. of width: shift of the width over the width before. rest held: the same shifts with all but mass and width as "
         "in the original. refused: the fit does not describe its spectrum, or is not valid. as small: the finest archive of "
         "rounded values without a model that takes no more bytes."
@@ -104,24 +104,24 @@ def _row(one: Variant, fit: str, names: Sequence[str]) -> tuple[str, ...]:
     if told["peak"] is not None:
         cells["peak [GeV]"] = _digits(told["peak"]["rms"])
     cells |= _fitted(told["after"])
-    shift = told["shift"]
-    if shift is not None:
+    if told["shift"] is not None:
+        free, held = told["shift"]["free"], told["shift"]["held"]
         cells |= {
-            "shift [GeV]": f"{shift['mass']:+.4f} ± {shift['mass_error']:.4f}",
-            "in errors": f"{shift['mass'] / told['before']['mass_error']:+.2f}",
-            "of width [%]": _percent(shift, "width", told["before"]),
+            "shift [GeV]": f"{free['mass']:+.4f} ± {free['mass_error']:.4f}",
+            "in errors": f"{free['mass'] / told['before']['mass_error']:+.2f}",
+            "of width [%]": _percent(free, told["before"]),
         }
-        if shift["held_mass"] is not None:
+        if held["mass"] is not None:
             cells |= {
-                "rest held [GeV]": f"{shift['held_mass']:+.4f} ± {shift['held_mass_error']:.4f}",
-                "of width, held [%]": _percent(shift, "held_width", told["before"]),
+                "rest held [GeV]": f"{held['mass']:+.4f} ± {held['mass_error']:.4f}",
+                "of width, held [%]": _percent(held, told["before"]),
             }
     return tuple(cells.values())
 
 
-def _percent(shift: Mapping[str, Any], what: str, before: Mapping[str, Any]) -> str:
+def _percent(shift: Mapping[str, Any], before: Mapping[str, Any]) -> str:
     """A shift of the width with its error, over the width before."""
-    value, error = (100 * shift[name] / before["width"] for name in (what, f"{what}_error"))
+    value, error = (100 * shift[name] / before["width"] for name in ("width", "width_error"))
     return f"{value:+.2f} ± {error:.2f}"
 
 
@@ -190,5 +190,5 @@ def fit_sentence(result: StudyResult, fit: str) -> str:
 def _kept(result: StudyResult, fit: str, kind: str) -> tuple[int, int, int]:
     """Autoencoders that keep the mass, those whose fit is valid, and all."""
     every = [one.fits.get(fit) for one in result.variants if one.kind == kind]
-    shifts = [(told["shift"]["mass"], told["before"]["mass_error"]) for told in every if told and told["shift"]]
+    shifts = [(told["shift"]["free"]["mass"], told["before"]["mass_error"]) for told in every if told and told["shift"]]
     return sum(abs(shift) < error for shift, error in shifts), len(shifts), len(every)
