@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import hepbaler
-from hepbaler import learning
+from hepbaler import learning, presets
 from hepbaler.linking import Links
 
 from .machine import one_thread
@@ -26,16 +26,19 @@ class Variant:
     Attributes
     ----------
     preset
-        Fields of `hepbaler.learning.Preset` that differ.
+        Fields of `hepbaler.presets.Preset` that differ.
     training
         Fields of `hepbaler.training.settings.TrainSettings` that differ.
     families
         Whether rows may see their mothers, or the row before.
+    elements
+        Whether places in lists of one length are columns of their own.
     """
 
     preset: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     families: bool = True
+    elements: bool = True
 
 
 VARIANTS = {
@@ -48,6 +51,7 @@ VARIANTS = {
     "no other tables": Variant(preset={"reach": 0.0}),
     "other tables however far": Variant(preset={"reach": float("inf")}),
     "no mothers": Variant(families=False),
+    "lists of weights as they are": Variant(elements=False),
     "width 8": Variant(preset={"width": 8}),
     "width 48": Variant(preset={"width": 48}),
     "a quarter of the training": Variant(preset={"work": 0.3}),
@@ -117,19 +121,23 @@ def measure_ablation(
 @contextmanager
 def _changed(variant: Variant) -> Iterator[None]:
     """The default preset and the training of each table, changed as a variant says."""
-    preset, find_links, settings = learning.PRESETS["default"], learning.find_links, learning._settings
+    preset = presets.PRESETS["default"]
+    before = learning.find_links, learning.find_elements, learning._settings
+    find_links, find_elements, settings = before
 
     def links(*args: Any) -> Links:
         found = find_links(*args)
         return found if variant.families else replace(found, lineage={})
 
-    learning.PRESETS["default"] = replace(preset, **variant.preset)
+    presets.PRESETS["default"] = replace(preset, **variant.preset)
     learning.find_links = links
+    learning.find_elements = lambda *args: find_elements(*args) if variant.elements else None
     learning._settings = lambda *args: [replace(one, **variant.training) for one in settings(*args)]
     try:
         yield
     finally:
-        learning.PRESETS["default"], learning.find_links, learning._settings = preset, find_links, settings
+        presets.PRESETS["default"] = preset
+        learning.find_links, learning.find_elements, learning._settings = before
 
 
 def _read_seconds(path: Path, work: Workload) -> float:

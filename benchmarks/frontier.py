@@ -12,7 +12,7 @@ from typing import Any
 import uproot
 
 import hepbaler
-from hepbaler.learning import PRESETS
+from hepbaler.presets import PRESETS
 
 from .machine import one_thread
 from .peers.base import Folder

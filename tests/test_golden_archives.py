@@ -49,6 +49,12 @@ def test_one_of_them_has_rows_in_blocks():
         assert max(archive["Events"].header.rows[model.table]) >= 2 * LEAST_ROWS
 
 
+def test_one_of_them_has_places_in_lists_for_columns():
+    with hepbaler.open(FOLDER / "archive_elements.hbal") as archive:
+        (model,) = archive["Events"].header.models
+        assert archive.reader.section(model.section)[4] == 3
+
+
 def test_two_of_them_are_in_latent_mode():
     kinds = {}
     for name in ("archive_latent.hbal", "archive_latent_lists.hbal"):

@@ -22,8 +22,9 @@ from .latent.coder import LatentCoder
 from .latent.encoding import AutoencoderInUse, finite_table
 from .latent.freezing import freeze
 from .latent.settings import LatentSettings
-from .learning import MIN_PLAIN_BYTES, MIN_ROWS, Training
+from .learning import MIN_PLAIN_BYTES, MIN_ROWS
 from .preparing import Prepared
+from .presets import Training
 from .scanning import Scan
 from .table import Column, Table
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from .bounds import restore
 from .coding import plain
 from .coding.blocks import decode_rows
-from .coding.learned import LATENTS, LearnedCoder
+from .coding.elements import Coder
+from .coding.learned import LATENTS
 from .coding.pages import split_page, split_parts
 from .context import PLACE, checked_counts, context_columns
 from .encoding import ToValues, family_of, known_columns, lengths_of_lists
@@ -282,7 +283,7 @@ class _Cluster:
 
     def _descend(
         self,
-        coder: LearnedCoder,
+        coder: Coder,
         lineage: Lineage,
         counts: IntArray,
         payloads: Mapping[str, bytes],

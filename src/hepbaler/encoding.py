@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from .bounds import Choice, Quantised, quantise
 from .coding import plain
 from .coding.blocks import decode_rows, encode_rows
-from .coding.learned import LATENTS, LearnedCoder
+from .coding.elements import Coder
+from .coding.learned import LATENTS
 from .coding.pages import join_page, join_parts
 from .context import PLACE, ContextInput, context_columns, with_missing
 from .errors import HepbalerError, InputError
@@ -63,13 +64,13 @@ class ModelInUse:
         By what the nearest rows of other tables are found, in the order of the header.
     """
 
-    coder: LearnedCoder
+    coder: Coder
     latents: Latents
     nearest: tuple[Nearest, ...] = ()
 
 
 def used_columns(
-    coder: LearnedCoder,
+    coder: Coder,
     context: Sequence[ContextInput],
     lineage: Lineage | None = None,
     nearest: Sequence[Nearest] = (),
@@ -366,7 +367,7 @@ class ClusterEncoder:
 
 
 def _code(
-    coder: LearnedCoder,
+    coder: Coder,
     seen: Mapping[str, IntArray],
     latents: IntArray | None,
     values: Mapping[str, ToValues],

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +14,14 @@ from numpy.typing import NDArray
 
 from ._optional import need
 from .bounds import Plan, quantise
+from .coding.learned import LearnedCoder
+from .elements import Elements, find_elements, fit_elements
 from .encoding import Latents, family_of, known_columns, used_columns, value_functions
 from .errors import ModelError
 from .linking import Links, find_links
 from .modelfile import TrainedTable, fits
 from .preparing import Prepared
+from .presets import PRESETS, Training
 from .scanning import Scan
 from .sight import sample_context, sample_places
 from .table import Table
@@ -27,7 +29,7 @@ from .table import Table
 if TYPE_CHECKING:
     from .training.settings import TrainSettings
 
-__all__ = ("PRESETS", "Preset", "Training", "encoder_of", "learn", "reuse")
+__all__ = ("encoder_of", "learn", "reuse")
 
 IntArray = NDArray[np.int64]
 
@@ -52,80 +54,6 @@ def __dir__() -> tuple[str, ...]:
     return __all__
 
 
-@dataclass(frozen=True)
-class Preset:
-    """How much a model may cost to train and to read.
-
-    Attributes
-    ----------
-    work
-        Of training, in parts of the default.
-    width
-        Hidden units a column, at most.
-    least_saving
-        Share of its plain bytes that a column must save; what saves less is coded plainly, and read faster.
-    reach
-        Values of other tables that a row may need; a table does not look further, so that a few columns of it are read fast.
-    least_before
-        Share of a table's bytes that seeing the row before must seem to save: such rows are read one after the other.
-    """
-
-    work: float
-    width: int
-    least_saving: float
-    reach: float
-    least_before: float
-
-
-# The frontier of size and speed that docs/benchmarks.md shows.
-PRESETS = {
-    "fast": Preset(work=0.4, width=8, least_saving=0.12, reach=8, least_before=1.0),
-    "default": Preset(work=1.25, width=24, least_saving=0.02, reach=12, least_before=0.05),
-    "small": Preset(work=2.5, width=32, least_saving=0.0, reach=math.inf, least_before=0.01),
-}
-
-
-@dataclass(frozen=True)
-class Training:
-    """How to train.
-
-    Attributes
-    ----------
-    steps
-        Steps that the largest table may take; None for a number that follows from the size of the sample.
-    seconds
-        Time from which the number of steps is derived before training starts; None if `steps` decides.
-    device
-        ``auto``, ``cpu``, ``cuda``, ``cuda:<n>`` or ``mps``.
-    seed
-        Of sampling, initial weights and batches.
-    jobs
-        Threads.
-    share
-        The part of the work of a whole file that this tree may take.
-    preset
-        One of `PRESETS`.
-
-    Raises
-    ------
-    ModelError
-        If there is no such preset.
-    """
-
-    steps: int | None = None
-    seconds: float | None = None
-    device: str = "auto"
-    seed: int = 0
-    jobs: int | None = None
-    share: float = 1.0
-    preset: str = "default"
-
-    def __post_init__(self) -> None:
-        if self.preset not in PRESETS:
-            msg = f"there is no preset {self.preset!r}; choose one of {', '.join(PRESETS)}"
-            raise ModelError(msg)
-
-
 def learn(
     prepared: Prepared, training: Training, progress: Callable[[int, int], None]
 ) -> list[tuple[int, TrainedTable]]:
@@ -146,7 +74,10 @@ def learn(
         Index of the table, and its model, each behind those that it needs. Tables that are smaller without a model are
         absent.
     """
-    tables = [table for table in prepared.schema.tables if _worthwhile(prepared, table)]
+    lists = {
+        table.index: found for table in prepared.schema.tables if (found := find_elements(prepared, table)) is not None
+    }
+    tables = [table for table in prepared.schema.tables if _worthwhile(prepared, table, lists.get(table.index))]
     if not tables:
         return []
     torch: Any = need("torch", extra="train")
@@ -156,25 +87,45 @@ def learn(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _learn(prepared, tables, training, workers, progress)
+        return _learn(prepared, tables, lists, training, workers, progress)
     finally:
         torch.set_num_threads(threads)
 
 
 def _learn(
-    prepared: Prepared, tables: Sequence[Table], training: Training, workers: int, progress: Callable[[int, int], None]
+    prepared: Prepared,
+    tables: Sequence[Table],
+    lists: Mapping[int, Elements],
+    training: Training,
+    workers: int,
+    progress: Callable[[int, int], None],
 ) -> list[tuple[int, TrainedTable]]:
     preset = PRESETS[training.preset]
-    links = find_links(prepared, tables, preset.reach, preset.least_before)
-    settings = _settings(prepared, tables, links, training, workers)
+    rest = [table for table in tables if table.index not in lists]
+    links = find_links(prepared, rest, preset.reach, preset.least_before)
+    columns = [lists[table.index].size if table.index in lists else _columns(prepared, table) for table in tables]
+    promise = [
+        lists[table.index].promise() if table.index in lists else links.promise.get(table.index, 0.0)
+        for table in tables
+    ]
+    settings = _settings(prepared, tables, columns, promise, training, workers)
     steps = _Steps(sum(s.steps for s in settings), progress)
     # Finding parents and hints comes first and takes a while.
     progress(0, sum(s.steps for s in settings))
     # The longest first, so that no core is left with it at the end.
-    order = sorted(range(len(tables)), key=lambda i: -settings[i].steps * _columns(prepared, tables[i]))
+    order = sorted(range(len(tables)), key=lambda i: -settings[i].steps * columns[i])
+
+    def fit_one(i: int) -> TrainedTable | None:
+        table = tables[i]
+        if table.index not in lists:
+            return _fit(prepared, table, links, settings[i], steps)
+        found = fit_elements(prepared, lists[table.index], settings[i], partial(steps.tell, table.index))
+        steps.tell(table.index, settings[i].steps)
+        return found
+
     executor = ThreadPoolExecutor(workers)
     try:
-        futures = {i: executor.submit(_fit, prepared, tables[i], links, settings[i], steps) for i in order}
+        futures = {i: executor.submit(fit_one, i) for i in order}
         done, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
         for future in done:
             future.result()
@@ -186,7 +137,9 @@ def _learn(
         raise
     executor.shutdown()
     models = {tables[i].index: model for i, model in fitted.items() if model is not None}
-    return [(index, models[index]) for index in links.order if index in models]
+    # What sees only its own column comes first: others may look at it.
+    order = [*(index for index in models if index in lists), *links.order]
+    return [(index, models[index]) for index in order if index in models]
 
 
 class _Stopped(Exception):
@@ -315,20 +268,28 @@ def encoder_of(model: TrainedTable) -> Latents:
     encoder = model.encoder
 
     def latents(integers: Mapping[str, IntArray]) -> IntArray | None:
-        return None if encoder is None else encoder.latents(model.coder, integers)
+        if encoder is None or not isinstance(model.coder, LearnedCoder):
+            return None
+        return encoder.latents(model.coder, integers)
 
     return latents
 
 
-def _worthwhile(prepared: Prepared, table: Table) -> bool:
+def _worthwhile(prepared: Prepared, table: Table, lists: Elements | None) -> bool:
     stored = [key for key in table.columns if key in prepared.sample]
-    in_sample = max((len(prepared.sample[key]) for key in stored), default=0)
+    in_sample = max((len(prepared.sample[key]) for key in stored), default=0) // (lists.size if lists else 1)
+    several = len(stored) >= 2 or lists is not None
     text = any(column.role == "text" for column in prepared.schema.columns if column.key in stored)
-    return len(stored) >= 2 and _plain_bytes(prepared, table) >= MIN_PLAIN_BYTES and in_sample >= MIN_ROWS and not text
+    return several and _plain_bytes(prepared, table) >= MIN_PLAIN_BYTES and in_sample >= MIN_ROWS and not text
 
 
 def _settings(
-    prepared: Prepared, tables: Sequence[Table], links: Links, training: Training, workers: int
+    prepared: Prepared,
+    tables: Sequence[Table],
+    n_columns: Sequence[int],
+    promises: Sequence[float],
+    training: Training,
+    workers: int,
 ) -> list[TrainSettings]:
     """Settings of each table: work, that is steps times columns, mostly in proportion to what it promises to save."""
     from .training.device import find_device
@@ -345,7 +306,7 @@ def _settings(
     if training.steps is not None:
         return [settings] * len(tables)
     sizes = np.array([_plain_bytes(prepared, table) for table in tables])
-    columns = np.array([_columns(prepared, table) for table in tables])
+    columns = np.array(n_columns)
     if training.seconds is None:
         # A file of a tenth of the size is worth a third of the work.
         work = preset.work * WORK * min(1.0, float(np.sqrt(sizes.sum() / WORK_BYTES)))
@@ -355,7 +316,7 @@ def _settings(
         speed = float(np.mean([n * steps_per_second(int(n), settings) for n in columns]))
         work = training.seconds * speed * workers
     work *= training.share
-    promise = np.array([links.promise.get(table.index, 0.0) for table in tables])
+    promise = np.array(promises)
     share = sizes / sizes.sum()
     if promise.sum() > 0:
         share = SHARE_BY_SIZE * share + (1 - SHARE_BY_SIZE) * promise / promise.sum()

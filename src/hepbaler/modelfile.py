@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from .bounds import Choice
+from .coding.elements import Coder
 from .coding.encoder import LatentEncoder
-from .coding.learned import LearnedCoder
 from .coding.learned_bytes import coder_from_bytes, coder_to_bytes
 from .container import ContainerReader, ContainerWriter
 from .context import CONTEXT_KINDS, MAX_ITEM, ContextInput
@@ -60,7 +60,7 @@ class TrainedTable:
     dtypes: Mapping[str, str]
     choices: Mapping[str, Choice]
     context: tuple[ContextInput, ...]
-    coder: LearnedCoder
+    coder: Coder
     encoder: LatentEncoder | None
     steps: int
     lineage: Lineage | None = None

@@ -20,8 +20,8 @@ from .coding.plain import encode_bytes
 from .container import ContainerWriter, check_target
 from .errors import InputError, ModelError, OutputError, UnreadableBranches
 from .latent.settings import LatentSettings
-from .learning import Training
 from .modelfile import TrainedTable, load_models
+from .presets import Training
 from .provenance import file_fingerprint, settings_digest
 from .reading import Source, SourceTree, open_source, split_input
 from .reports import CompressReport

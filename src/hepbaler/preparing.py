@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .chaining import ChainedTree
     from .reading import SourceTree
 
-__all__ = ("Prepared", "prepare")
+__all__ = ("Prepared", "plain_cost", "prepare")
 
 IntArray = NDArray[np.int64]
 T = TypeVar("T")
@@ -128,7 +128,7 @@ def prepare(
         choice = choices.get(key)
         integers = to_integers(values) if choice is None else quantise(values, choice).integers
         promising = plain.promising(integers)
-        return integers if keep_sample else None, promising, _cost(integers, promising)
+        return integers if keep_sample else None, promising, plain_cost(integers, promising)
 
     sample, codecs, plain_bits = {}, {}, {}
     for key, (integers, codecs[key], plain_bits[key]) in zip(stored, run(tried, stored), strict=True):
@@ -186,8 +186,9 @@ def _constant_bits(facts: ColumnFacts) -> int:
     return int(to_integers(value.reshape(1))[0])
 
 
-def _cost(integers: IntArray, codecs: tuple[plain.Codec, ...]) -> float:
+def plain_cost(integers: IntArray, codecs: tuple[plain.Codec, ...] | None = None) -> float:
+    """Bits a value that the plain coder takes for a column, with all codecs that promise something by default."""
     if not len(integers):
         return 0.0
     part = integers[: min(len(integers), _COST_SAMPLE)]
-    return 8.0 * len(plain.encode(part, codecs)) / len(part)
+    return 8.0 * len(plain.encode(part, codecs or plain.promising(part))) / len(part)

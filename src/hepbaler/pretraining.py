@@ -16,10 +16,11 @@ from .chaining import chain
 from .coding.learned_bytes import coder_to_bytes
 from .container import check_target
 from .errors import InputError, ModelError, UnreadableBranches
-from .learning import Training, learn
+from .learning import learn
 from .modelfile import TrainedTable, save_models
 from .pipeline import CLUSTER_BYTES, Progress, cannot_carry, select_trees, writer_info
 from .preparing import prepare
+from .presets import Training
 from .provenance import settings_digest
 from .reading import SourceTree, open_source
 from .reports import TableReport, TrainReport

@@ -20,9 +20,10 @@ from .errors import ModelError
 from .header import ModelEntry, TreeHeader
 from .latent.entry import AutoencoderEntry
 from .latent.settings import LatentSettings
-from .learning import Training, encoder_of, learn, reuse
+from .learning import encoder_of, learn, reuse
 from .modelfile import TrainedTable
 from .preparing import Prepared, prepare
+from .presets import Training
 from .reading import SourceTree
 from .reports import AutoencoderReport, TableReport
 from .scanning import FEW_BYTES, SAMPLE_BYTES, Scan, read_columns, scan

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .coding.learned import LATENTS, LearnedCoder
+from .coding.elements import Coder
+from .coding.learned import LATENTS
 from .coding.learned_bytes import coder_from_bytes
 from .encoding import ToValues, value_functions
 from .errors import CorruptFile
@@ -44,18 +45,18 @@ class TreeModels:
         self.model_of = {key: i for i, entry in enumerate(header.models) for key in entry.columns}
         self.context = [{one.name: one for one in entry.context} for entry in header.models]
         self.autoencoder_of = header.autoencoded()
-        self._coders: dict[int, LearnedCoder] = {}
+        self._coders: dict[int, Coder] = {}
         self._value_functions: dict[int, dict[str, ToValues]] = {}
         self._autoencoders: dict[int, LatentCoder] = {}
         # Threads that decode other clusters want the same coder.
         self._guard = threading.Lock()
 
-    def coder(self, number: int) -> LearnedCoder:
+    def coder(self, number: int) -> Coder:
         """The coder of a model; raises `CorruptFile` where it is not one of its table."""
         with self._guard:
             return self._built(number)
 
-    def _built(self, number: int) -> LearnedCoder:
+    def _built(self, number: int) -> Coder:
         if number not in self._coders:
             entry = self._header.models[number]
             coder = coder_from_bytes(self._section(entry.section))

@@ -11,7 +11,7 @@ from benchmarks.results import keep, read_rows
 from benchmarks.workload import make
 from click.testing import CliRunner
 
-from hepbaler import learning
+from hepbaler import learning, presets
 from hepbaler.bounds import Bound
 
 pytest.importorskip("torch")
@@ -29,12 +29,12 @@ def jets(sample_path: Path, tmp_path: Path) -> Path:
 
 
 def test_a_part_is_taken_away_and_comes_back(jets: Path, tmp_path: Path) -> None:
-    before = learning.PRESETS["default"], learning.find_links, learning._settings
+    before = presets.PRESETS["default"], learning.find_links, learning._settings
     work = make(jets, Bound.parse("bits=10"))
     names = ("default", "no earlier columns")
     told: list[str] = []
     rows = list(measure_ablation(work, tmp_path, variants=names, tell=told.append, train_steps=20))
-    assert (learning.PRESETS["default"], learning.find_links, learning._settings) == before
+    assert (presets.PRESETS["default"], learning.find_links, learning._settings) == before
     assert [row.variant for row in rows] == list(names)
     assert len(told) == 2
     # Without what columns tell about each other little is left to learn.

@@ -70,8 +70,9 @@ def test_networks_without_inputs_and_without_rows() -> None:
 def test_weights_that_could_leave_the_exact_range_are_refused() -> None:
     big = IntegerLayer(np.full((8, 50), 127), np.zeros(8, np.int64), np.zeros(8, np.int64))
     rest = random_net(50, 8).layers[1:]
+    net = IntegerNet((big, *rest))
     with pytest.raises(CorruptFile, match="below 2\\^24"):
-        IntegerNet((big, *rest))
+        net.run([np.zeros(3, np.float32)] * 50, n_rows=3)
     assert 127 * 50 * INPUT_TOP > 1 << 24
     with pytest.raises(CorruptFile, match="do not fit"):
         IntegerNet((random_net(3, 8).layers[0], random_net(3, 9).layers[1], random_net(3, 8).layers[2]))

@@ -280,7 +280,7 @@ def test_a_page_that_lacks_a_block_is_refused() -> None:
 def test_readers_that_know_no_blocks_refuse_a_model_with_some() -> None:
     without, cut = coder_to_bytes(coder()), coder_to_bytes(replace(coder(), blocks=2))
     assert (without[4], cut[4]) == (1, 2)
-    with pytest.raises(UnsupportedFeature, match="version 03"):
-        coder_from_bytes(cut[:4] + b"\3" + cut[5:])
+    with pytest.raises(UnsupportedFeature, match="version 04"):
+        coder_from_bytes(cut[:4] + b"\4" + cut[5:])
     with pytest.raises(CorruptFile, match="damaged"):
         coder_from_bytes(without[:4] + b"\2" + without[5:])

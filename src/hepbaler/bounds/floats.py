@@ -73,7 +73,9 @@ _FORMATS = {
 
 def is_float(dtype: DTypeLike) -> bool:
     """Whether the dtype is one of the three floats that columns have."""
-    return np.dtype(dtype).newbyteorder("=").name in _FORMATS
+    # A header names the same few types over and over, and numpy takes its time to make a name of a dtype.
+    known = isinstance(dtype, str) and dtype in _FORMATS
+    return known or np.dtype(dtype).newbyteorder("=").name in _FORMATS
 
 
 def float_format(dtype: DTypeLike) -> FloatFormat:
@@ -84,7 +86,7 @@ def float_format(dtype: DTypeLike) -> FloatFormat:
     InputError
         The dtype is not float16, float32 or float64.
     """
-    name = np.dtype(dtype).name
+    name = dtype if isinstance(dtype, str) and dtype in _FORMATS else np.dtype(dtype).name
     if name not in _FORMATS:
         msg = f"dtype {name!r} is not a float that a column can have; known are {', '.join(_FORMATS)}"
         raise InputError(msg)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hepbaler.coding.learned import LearnedCoder
+    from hepbaler.coding.elements import Coder
     from hepbaler.features.hints import ToValues
 
     IntArray = NDArray[np.int64]
@@ -34,14 +34,14 @@ def __dir__() -> tuple[str, ...]:
     return __all__
 
 
-def _blocks(coder: LearnedCoder, n_rows: int) -> list[slice]:
+def _blocks(coder: Coder, n_rows: int) -> list[slice]:
     n_blocks = max(1, min(coder.blocks, n_rows // LEAST_ROWS))
     borders = [n_rows * number // n_blocks for number in range(n_blocks + 1)]
     return [slice(start, stop) for start, stop in pairwise(borders)]
 
 
 def encode_rows(
-    coder: LearnedCoder,
+    coder: Coder,
     ints: Mapping[str, IntArray],
     latents: IntArray | None = None,
     *,
@@ -67,7 +67,7 @@ def encode_rows(
 
 
 def decode_rows(
-    coder: LearnedCoder,
+    coder: Coder,
     pages: Mapping[str, bytes],
     known: Mapping[str, IntArray],
     n_rows: int,

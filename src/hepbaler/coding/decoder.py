@@ -109,8 +109,6 @@ class IntegerNet:
         if sizes[-1] != 3:
             msg = f"network has {sizes[-1]} outputs, not location, level and gate"
             raise CorruptFile(msg, section="model", expected=3, found=sizes[-1])
-        for layer, top in zip(self.layers, (INPUT_TOP, ACTIVATION_TOP, ACTIVATION_TOP), strict=True):
-            layer.check(top)
 
     @property
     def n_inputs(self) -> int:
@@ -124,7 +122,12 @@ class IntegerNet:
 
     @cached_property
     def _prepared(self) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
-        """Weight, bias and scale of each layer as float32, ready for `run`."""
+        """Weight, bias and scale of each layer as float32, ready for `run`.
+
+        Checked here, since a reader runs few of the networks that a file may have.
+        """
+        for layer, top in zip(self.layers, (INPUT_TOP, ACTIVATION_TOP, ACTIVATION_TOP), strict=True):
+            layer.check(top)
         prepared = []
         for number, layer in enumerate(self.layers):
             incoming = INPUT_BITS if number == 0 else ACTIVATION_BITS

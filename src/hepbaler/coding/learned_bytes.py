@@ -17,6 +17,7 @@ import zstandard
 
 from hepbaler.coding import plain
 from hepbaler.coding.decoder import IntegerLayer, IntegerNet
+from hepbaler.coding.elements import ElementsCoder
 from hepbaler.coding.learned import LATENT_TOP, MAX_BLOCKS, LearnedCoder, LearnedColumn
 from hepbaler.coding.tensors import TensorReader, structure_from_frame, tensor_to_bytes
 from hepbaler.errors import CorruptFile, NotHepbalerFile, UnsupportedFeature
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from hepbaler.coding.elements import Coder
 
     IntArray = NDArray[np.int64]
 
@@ -40,11 +43,18 @@ def __dir__() -> tuple[str, ...]:
 _MAGIC = b"HBLC"
 # Without blocks, and with them: a reader that knows none must refuse pages that are cut.
 _PLAIN, _IN_BLOCKS = 1, 2
+# Of the places in lists, with the coder of the places behind it.
+_OF_ELEMENTS = 3
+_MOST_NAME = 1 << 16
 _MOST_WIDTH = 4096
 
 
-def coder_to_bytes(coder: LearnedCoder) -> bytes:
+def coder_to_bytes(coder: Coder) -> bytes:
     """Everything a reader needs, in one run of bytes."""
+    if isinstance(coder, ElementsCoder):
+        key = coder.key.encode()
+        head = [_MAGIC, bytes([_OF_ELEMENTS]), plain.write_varint(coder.size), plain.write_varint(len(key)), key]
+        return b"".join([*head, coder_to_bytes(coder.places)])
     tables = [*coder.input_ranks, *(column.ranks for column in coder.columns)]
     structure = {
         "inputs": list(coder.inputs),
@@ -82,7 +92,7 @@ def coder_to_bytes(coder: LearnedCoder) -> bytes:
     return b"".join([*body, *(tensor_to_bytes(tensor) for tensor in tensors)])
 
 
-def coder_from_bytes(data: bytes) -> LearnedCoder:
+def coder_from_bytes(data: bytes) -> Coder:
     """The inverse of `coder_to_bytes`.
 
     Raises
@@ -93,8 +103,12 @@ def coder_from_bytes(data: bytes) -> LearnedCoder:
     if data[:4] != _MAGIC:
         msg = f"model starts with {data[:4]!r} instead of {_MAGIC!r}"
         raise NotHepbalerFile(msg)
+    if data[4:5] == bytes([_OF_ELEMENTS]):
+        return _elements_from_bytes(data)
     if len(data) < 5 or data[4] not in (_PLAIN, _IN_BLOCKS):
-        msg = f"model has version {data[4:5].hex() or 'none'}; this version of hepbaler reads {_PLAIN} and {_IN_BLOCKS}"
+        msg = (
+            f"model has version {data[4:5].hex() or 'none'}; this version of hepbaler reads {_PLAIN} to {_OF_ELEMENTS}"
+        )
         raise UnsupportedFeature(msg)
     length, start = plain.read_varint(data, 5)
     try:
@@ -112,6 +126,23 @@ def coder_from_bytes(data: bytes) -> LearnedCoder:
     ) as error:
         msg = f"model cannot be read: its structure is damaged ({type(error).__name__}: {error})"
         raise CorruptFile(msg, section="model") from error
+
+
+def _elements_from_bytes(data: bytes) -> ElementsCoder:
+    size, start = plain.read_varint(data, 5)
+    length, start = plain.read_varint(data, start)
+    name, inner = data[start : start + length], data[start + length :]
+    # One within the other would go on for as long as the bytes do.
+    places = None if inner[:5] == _MAGIC + bytes([_OF_ELEMENTS]) else coder_from_bytes(inner)
+    if length > _MOST_NAME or not isinstance(places, LearnedCoder):
+        msg = "model of the places in lists cannot be read: its name or the coder behind it is damaged"
+        raise CorruptFile(msg, section="model")
+    try:
+        key = name.decode()
+    except UnicodeDecodeError as error:
+        msg = f"model of the places in lists has a name that is no text: {error}"
+        raise CorruptFile(msg, section="model") from error
+    return ElementsCoder(key, size, places)
 
 
 class _Cursor:

@@ -14,6 +14,7 @@ from ..archive import Archive
 from ..assembling import Assembly
 from ..bounds import quantise
 from ..coding import plain
+from ..coding.elements import Coder
 from ..coding.learned import LearnedCoder
 from ..coding.learned_bytes import coder_from_bytes, coder_to_bytes
 from ..decoding import ClusterDecoder
@@ -107,7 +108,7 @@ class _Model:
     """
 
     old: int
-    coder: LearnedCoder
+    coder: Coder
     content: bytes
     parents: tuple[tuple[Any, ...], ...]
     hidden: tuple[str, ...]
@@ -211,11 +212,11 @@ class _Part:
         """What a page of a model holds beside columns."""
         header = self._segment.header
         n_rows = header.rows[header.models[model.old].table][cluster]
-        latents = name not in model.places.values()
+        coder = model.coder if name not in model.places.values() else None
         if not n_rows:
-            return np.zeros((0, model.coder.n_latent) if latents else 0, np.int64)
+            return np.zeros(0 if coder is None else (0, coder.n_latent), np.int64)
         page = self._archive.reader.pages(self._segment.number, [(cluster, header.slots()[name])])[0]
-        return model.coder.decode_latents(page, n_rows) if latents else plain.decode(page, n_rows)
+        return coder.decode_latents(page, n_rows) if isinstance(coder, LearnedCoder) else plain.decode(page, n_rows)
 
     def _strict(self) -> TreeHeader:
         """The header under which no value may move at all: what was rounded once is not rounded again."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from ..coding.learned import LearnedCoder
+from ..coding.elements import Coder, ElementsCoder
 from ..features.hints import LinearHint
 from ..header import ModelEntry, TreeHeader
 from ..layouts import columns_of
@@ -39,14 +39,14 @@ class NarrowModel:
     """
 
     number: int
-    coder: LearnedCoder | None
+    coder: Coder | None
     places: tuple[tuple[int, int], ...]
     plain: tuple[str, ...]
     missing: tuple[str, ...]
 
 
 def narrow_header(
-    header: TreeHeader, coders: Sequence[LearnedCoder], names: Collection[str]
+    header: TreeHeader, coders: Sequence[Coder], names: Collection[str]
 ) -> tuple[TreeHeader, list[NarrowModel]]:
     """The header for the branches of these names, without entries.
 
@@ -117,7 +117,7 @@ def _from_rows(lineage: Lineage | None, paged: AbstractSet[str]) -> set[str]:
 
 
 def _missing(
-    entry: ModelEntry, coder: LearnedCoder, plain: Collection[str], paged: Collection[str], given: Collection[str]
+    entry: ModelEntry, coder: Coder, plain: Collection[str], paged: Collection[str], given: Collection[str]
 ) -> tuple[str, ...]:
     """Keys of the columns that are gone and that some columns of a coder need."""
     behind: dict[str, tuple[str, ...]] = {
@@ -130,11 +130,13 @@ def _missing(
     return tuple(dict.fromkeys(key for key in keys if not key.startswith("@") and key not in paged))
 
 
-def part_of_coder(coder: LearnedCoder, names: Collection[str], inputs: Collection[str]) -> LearnedCoder | None:
+def part_of_coder(coder: Coder, names: Collection[str], inputs: Collection[str]) -> Coder | None:
     """The coder of those of its columns in `names` whose parents are left too; None if there are none.
 
     Networks stay as they are, so a column is coded as before.
     """
+    if isinstance(coder, ElementsCoder):
+        return coder if coder.key in names else None
     slots: dict[int, int] = {}
     columns = []
     first = len(coder.inputs)

@@ -6,10 +6,13 @@ A golden archive must be readable for ever, and to the same bits: `digests.json`
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import awkward as ak
 import numpy as np
+import uproot
 import xxhash
 
 import hepbaler
@@ -17,7 +20,7 @@ from hepbaler import LatentSettings
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parents[2] / "examples" / "data"
-ARCHIVES = {
+ARCHIVES: dict[str, tuple[str, dict[str, Any]]] = {
     "archive_plain.hbal": ("ttbar_genjets_sample.root", {"use_model": False, "keep": ["GenJet_p4_*", "nGenJet"]}),
     "archive_rows.hbal": (
         "ttbar_sample.root",
@@ -36,6 +39,8 @@ ARCHIVES = {
         "ttbar_sample.root",
         {"train_steps": 150, "keep": ["Jet_pt", "Jet_mass", "Jet_nConstituents", "Jet_btag*"]},
     ),
+    # Lists of one length, each place a column.
+    "archive_elements.hbal": ("weights.root", {"train_steps": 200}),
     # Columns that are sums of others, shares of an energy and spikes; latents of a row alone.
     "archive_latent.hbal": (
         "ttbar_genjets_sample.root",
@@ -57,6 +62,16 @@ ARCHIVES = {
 }
 
 
+def write_weights(path: Path) -> None:
+    """Nine weights an event, which follow from two numbers of the event."""
+    rng = np.random.default_rng(0)
+    up, down = rng.normal(0.0, 0.2, (2, 4000, 1))
+    weights = np.exp(up * np.repeat([-1, 0, 1], 3) + down * np.tile([-1, 0, 1], 3)).astype(np.float32)
+    with uproot.recreate(path) as file:
+        file.mktree("Events", {"LHEScaleWeight": ak.Array(weights).type.content})
+        file["Events"].extend({"LHEScaleWeight": weights})
+
+
 def digests(path: Path) -> dict[str, str]:
     """XXH3 of the values of each branch, and of their counts."""
     out = {}
@@ -74,10 +89,13 @@ def main() -> None:
     """Write what is missing."""
     known = HERE / "digests.json"
     found = json.loads(known.read_text()) if known.exists() else {}
-    for name, (sample, options) in ARCHIVES.items():
-        if not (HERE / name).exists():
-            hepbaler.compress(SAMPLES / sample, HERE / name, **options)
-            found[name] = digests(HERE / name)
+    with tempfile.TemporaryDirectory() as folder:
+        write_weights(Path(folder) / "weights.root")
+        for name, (sample, options) in ARCHIVES.items():
+            if not (HERE / name).exists():
+                source = SAMPLES / sample
+                hepbaler.compress(source if source.exists() else Path(folder) / sample, HERE / name, **options)
+                found[name] = digests(HERE / name)
     known.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
 
 
