@@ -155,6 +155,13 @@ def test_analyse_prints_and_draws(archive, run, tmp_path):
     assert (tmp_path / "mass.pdf").read_bytes().startswith(b"%PDF")
 
 
+def test_a_figure_that_cannot_be_drawn_is_refused_before_the_fits(archive, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("hepbaler.topmass.analyse", lambda *_, **__: pytest.fail("worked for nothing"))
+    for name in ("mass", "mass.tiffany"):
+        run("analyse", GENJETS, archive, "-o", tmp_path / name, code=1)
+        assert not (tmp_path / name).exists()
+
+
 def test_a_refused_fit_is_told_and_fails(run, tmp_path):
     def lose(jets):
         jets["p4_fM"] = ak.zeros_like(jets["p4_fM"])

@@ -105,6 +105,24 @@ def test_what_is_finished_is_not_made_again(done, settings, monkeypatch):
         study(SAMPLE, done.folder, replace(settings, models=("sae",), seed=1))
 
 
+@pytest.mark.slow
+def test_an_archive_that_was_made_anew_is_judged_anew(settings, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    few = replace(settings, models=("no-such-model",), plain_bits=(10,), bits=(), weights={})
+    first = study(SAMPLE, tmp_path, few)
+    # What another version would do: the same settings, other bytes.
+    monkeypatch.setattr("hepbaler.study.archives.__version__", "another")
+    honest = hepbaler.compress
+    monkeypatch.setattr(
+        "hepbaler.study.archives.compress",
+        lambda *args, **how: honest(*args, **(how | {"plan": hepbaler.Plan(default=hepbaler.Bound("bits", 6))})),
+    )
+    again = study(SAMPLE, tmp_path, few)
+    assert again.variants[-1].archive_bytes < first.variants[-1].archive_bytes
+    assert again.variants[-1].columns != first.variants[-1].columns
+
+
 def test_a_study_of_nothing_is_refused():
     with pytest.raises(InputError, match="two replicas"):
         StudySettings(replicas=1)

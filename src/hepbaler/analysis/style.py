@@ -15,7 +15,7 @@ from ..errors import OutputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ("AFTER", "BEFORE", "COLOURS", "new_figure", "png_bytes", "save_figure", "styled")
+__all__ = ("AFTER", "BEFORE", "COLOURS", "check_figure_name", "new_figure", "png_bytes", "save_figure", "styled")
 
 # Two colours that colour-blind readers tell apart (Petroff, arXiv:2107.02270).
 BEFORE = "#3f90da"
@@ -79,6 +79,21 @@ def png_bytes(figure: Figure, dpi: int = 90) -> bytes:
     return buffer.getvalue()
 
 
+def check_figure_name(path: str | os.PathLike[str]) -> None:
+    """Refuse a name into which no figure can be drawn, before anything is worked out for it.
+
+    Raises
+    ------
+    OutputError
+        The ending is no format of matplotlib's.
+    """
+    known = need("matplotlib.backend_bases", extra="analysis").FigureCanvasBase.get_supported_filetypes()
+    ending = Path(path).suffix.lstrip(".").lower()
+    if ending not in known:
+        msg = f"cannot draw into {os.fspath(path)!r}: {ending or 'no ending'!r} is no format of figures; use one of {', '.join(sorted(known))}"
+        raise OutputError(msg)
+
+
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure, in the format that the name's ending says.
 
@@ -87,11 +102,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     OutputError
         The ending is no format of matplotlib's, or the file cannot be written.
     """
-    known = figure.canvas.get_supported_filetypes()
-    ending = Path(path).suffix.lstrip(".").lower()
-    if ending not in known:
-        msg = f"cannot draw into {os.fspath(path)!r}: {ending or 'no ending'!r} is no format of figures; use one of {', '.join(sorted(known))}"
-        raise OutputError(msg)
+    check_figure_name(path)
     try:
         with styled():
             figure.savefig(path)

@@ -99,6 +99,10 @@ def analyse(
     from .. import topmass
     from ..analysis.candidates import find_channel
 
+    if output is not None:
+        from ..analysis.style import check_figure_name
+
+        check_figure_name(output)
     roles = dict(role_of(text) for text in branch)
     how = find_channel(channel)
     cuts = {"min_pt": min_pt, "max_eta": max_eta, "min_btag": min_btag, "min_jets": min_jets}

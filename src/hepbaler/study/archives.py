@@ -13,6 +13,7 @@ from ..errors import HepbalerError
 from ..latent.settings import LatentSettings
 from ..pipeline import compress
 from ..provenance import file_fingerprint
+from ..version import __version__
 from .settings import StudySettings
 
 __all__ = ("BASELINE", "WEIGHTED", "Made", "file_name", "histories", "make_archive")
@@ -119,6 +120,8 @@ def make_archive(
 def _asked(source: str, name: str, kind: str, settings: StudySettings) -> dict[str, Any]:
     """What decides an archive, as JSON gives it back. Weights do not concern what has none."""
     asked: dict[str, Any] = {"name": name, "kind": kind, "source": file_fingerprint(source), "seed": settings.seed}
+    # Another version may make another archive.
+    asked["hepbaler"] = __version__
     if kind in ("latent", "weighted"):
         asked["ratio"] = settings.ratio
     if kind == "weighted":

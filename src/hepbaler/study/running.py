@@ -120,7 +120,7 @@ class _Work:
                 jobs=self._jobs,
                 progress=self._progress,
             )
-            asked = {"archive": made.asked, "analysis": self._analysis()}
+            asked = {"archive": made.asked, "archive_bytes": made.archive_bytes, "analysis": self._analysis()}
             if path.exists():
                 kept = json.loads(path.read_text(encoding="utf-8"))
                 if kept.get("asked") == asked:
