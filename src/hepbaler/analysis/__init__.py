@@ -16,8 +16,9 @@ from .candidates import CHANNELS, Candidates, Channel, Selection
 from .columns import ColumnFigures, figures_of
 from .cuts import Cut, CutCounts
 from .distances import Correlations, correlate
-from .fits import MassFit, MassFitter
-from .masses import MassComparison, PeakErrors, Shift, compare_masses
+from .fits import MassFitter
+from .masses import Difference, MassComparison, PeakErrors, Shift, compare_masses
+from .result import MassFit
 from .settings import FitSettings
 from .tally import ColumnTally
 
@@ -30,6 +31,7 @@ __all__ = (
     "Correlations",
     "Cut",
     "CutCounts",
+    "Difference",
     "FitSettings",
     "MassComparison",
     "MassFit",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .settings import FitSettings
 
-__all__ = ("Filler", "Spectrum")
+__all__ = ("Spectrum", "fill_bins")
 
 Array = NDArray[np.float64]
 
@@ -54,8 +54,8 @@ class Spectrum:
         masses = np.asarray(masses, np.float64)
         edges = settings.fine_edges
         margin = MARGIN * (settings.high - settings.low)
-        filler = Filler(masses[(masses >= edges[0] - margin) & (masses < edges[-1] + margin)], settings.edges)
-        self.bins, self.step = filler.fill(), filler.step
+        near = masses[(masses >= edges[0] - margin) & (masses < edges[-1] + margin)]
+        self.bins, self.step = fill_bins(near, settings.edges)
         self.inside = np.flatnonzero((masses >= edges[0]) & (masses < edges[-1]))
         self._n_points = len(edges) - 1
         # Half a cell at each end lies beyond the last point, which takes all of it.
@@ -78,47 +78,33 @@ class Spectrum:
         return np.asarray(below + np.bincount(self._point + 1, above, self._n_points), np.float64)
 
 
-class Filler:
-    """Fills the masses of one file into bins, also with other weights.
+def fill_bins(masses: NDArray[np.floating], edges: Array) -> tuple[Array, float]:
+    """Entries in bins; values on a grid are spread over their cells.
 
     Parameters
     ----------
     masses
-        In GeV, shape (n_candidates,). Those a little outside the bins count, too: their cells may reach inside.
+        In GeV, shape (n_masses,). Those a little outside the bins count, too: their cells may reach inside.
     edges
         Of the bins, shape (n_bins + 1,).
 
-    Attributes
-    ----------
-    step
-        Typical step of the grid between the edges in GeV, 0 where the values lie on none.
+    Returns
+    -------
+    bins, step
+        Shape (n_bins,), and the typical step of the grid between the edges in GeV, 0 where the values lie on none.
     """
-
-    def __init__(self, masses: NDArray[np.floating], edges: Array) -> None:
-        self._edges = edges
-        values, self._index = np.unique(np.asarray(masses, np.float64), return_inverse=True)
-        steps = _steps(values, len(self._index))
-        between = (values >= edges[0]) & (values < edges[-1])
-        self.step = 0.0 if steps is None else float(np.median(steps[between] if between.any() else steps))
+    values, index = np.unique(np.asarray(masses, np.float64), return_inverse=True)
+    steps = _steps(values, len(index))
+    if steps is None:
         # Bin 0 and the last are for what lies outside.
-        self._bins = np.searchsorted(edges, values, side="right")[self._index]
-        self._knots = np.empty(0) if steps is None else _cells(values, steps)
-
-    def fill(self, weights: Array | None = None) -> Array:
-        """Entries in each bin, shape (n_bins,).
-
-        Parameters
-        ----------
-        weights
-            Of the masses, shape (n_candidates,).
-        """
-        if not len(self._knots):
-            return np.bincount(self._bins, weights, len(self._edges) + 1)[1:-1].astype(np.float64)
-        n_values = len(self._knots) // 2
-        total = np.cumsum(np.bincount(self._index, weights, n_values))
-        below = np.concatenate([[0.0], total[:-1]])
-        cumulative = np.stack([below, total], axis=1).ravel()
-        return np.diff(np.interp(self._edges, self._knots, cumulative))
+        bins = np.searchsorted(edges, values, side="right")[index]
+        return np.bincount(bins, minlength=len(edges) + 1)[1:-1].astype(np.float64), 0.0
+    between = (values >= edges[0]) & (values < edges[-1])
+    step = float(np.median(steps[between] if between.any() else steps))
+    total = np.cumsum(np.bincount(index, minlength=len(values)))
+    below = np.concatenate([[0.0], total[:-1]])
+    cumulative = np.stack([below, total], axis=1).ravel()
+    return np.diff(np.interp(edges, _cells(values, steps), cumulative)), step
 
 
 def _cells(values: Array, steps: Array) -> Array:

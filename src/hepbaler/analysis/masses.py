@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from .._optional import need
 from .candidates import Candidates
 from .filling import Spectrum
-from .fits import MassFit, MassFitter
+from .fits import MassFitter
+from .result import MassFit
 from .settings import FitSettings
 from .window import align, around_peak
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._optional import need
-from .fits import MassFit
 from .masses import MassComparison
+from .result import MassFit
 from .shapes import find_model
 from .style import AFTER, BEFORE, new_figure, styled
 

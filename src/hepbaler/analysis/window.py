@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .filling import Spectrum
-from .fits import MassFit, MassFitter
+from .fits import MassFitter
+from .result import MassFit
 from .settings import FEWEST_BINS, FitSettings
 from .shapes import find_model
 

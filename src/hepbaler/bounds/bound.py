@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -123,7 +124,7 @@ class Bound:
             A key is missing, or the description makes no sense.
         """
         try:
-            return cls(data["kind"], data["value"])
+            return _known(data["kind"], data["value"])
         except (KeyError, TypeError):
             msg = f"{data!r} does not describe a bound: it needs the keys 'kind' and 'value'"
             raise BoundError(msg) from None
@@ -189,3 +190,9 @@ def _objection(kind: str, value: float) -> str | None:
 
 EXACT = Bound("exact")
 DEFAULT = Bound("bits", 10)
+
+
+# Columns of a file share a few bounds, of which one of each is enough.
+@lru_cache(maxsize=256, typed=True)
+def _known(kind: Kind, value: float) -> Bound:
+    return Bound(kind, value)

@@ -342,6 +342,7 @@ class HybridGrid(_LadderGrid):
 _KINDS: dict[str, type[Grid]] = {
     grid.kind: grid for grid in (IntegerGrid, FixedGrid, MantissaGrid, UniformGrid, LogGrid, HybridGrid)
 }
+_ARGUMENTS = {name: frozenset(one.name for one in fields(grid)) for name, grid in _KINDS.items()}
 
 
 def grid_from_dict(data: Mapping[str, Any]) -> Grid:
@@ -357,8 +358,8 @@ def grid_from_dict(data: Mapping[str, Any]) -> Grid:
         msg = f"unknown kind of grid {data.get('kind')!r}; known are {', '.join(_KINDS)}"
         raise BoundError(msg)
     arguments = {str(key): value for key, value in data.items() if key != "kind"}
-    names = {one.name for one in fields(kind)}
-    if set(arguments) != names:
+    names = _ARGUMENTS[kind.kind]
+    if arguments.keys() != names:
         msg = f"a grid of kind {kind.kind!r} has the keys {sorted(names)}, not {sorted(arguments)}"
         raise BoundError(msg)
     try:

@@ -13,8 +13,8 @@ from .progress import progress_bar
 from .tables import plural, print_json, print_lines, print_table
 
 if TYPE_CHECKING:
-    from ..analysis.fits import MassFit
     from ..analysis.masses import Shift
+    from ..analysis.result import MassFit
     from ..topmass import TopMassReport
 
 __all__ = ("analyse", "role_of")
