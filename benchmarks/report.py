@@ -50,6 +50,8 @@ def write_report(results: Path, page: Path, images: Path) -> list[Path]:
         for file, _ in main:
             if size_against_bound(rows, file, images / "benchmark_bound.png"):
                 written.append(images / "benchmark_bound.png")
+                bounds = sorted({b for f, b in cases if f == file and b.startswith("bits=")}, key=lambda b: int(b[5:]))
+                blocks["bounds"] = sizes_table(rows, [(file, bound) for bound in bounds])
                 break
         if main and size_against_speed(rows, main[0], images / "benchmark_speed.png"):
             written.append(images / "benchmark_speed.png")

@@ -92,7 +92,7 @@ def test_its_column_needs_nothing_else() -> None:
         made.decode({}, {}, 10)
 
 
-@pytest.mark.parametrize("size", [0, 1, 2, MAX_ELEMENTS + 1])
+@pytest.mark.parametrize("size", [0, 1, 2, MAX_ELEMENTS + 1, 2**62])
 def test_a_coder_of_other_places_is_refused(size: int) -> None:
     with pytest.raises(CorruptFile, match="other places"):
         ElementsCoder("weight", size, coder().places)

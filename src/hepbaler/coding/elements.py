@@ -74,8 +74,9 @@ class ElementsCoder:
     places: LearnedCoder
 
     def __post_init__(self) -> None:
-        known = {str(place) for place in range(self.size)}
-        if not 2 <= self.size <= MAX_ELEMENTS or not known.issuperset((*self.places.names, *self.places.inputs)):
+        used = {*self.places.names, *self.places.inputs}
+        # The length is checked first: it may come from a hostile file.
+        if not 2 <= self.size <= MAX_ELEMENTS or not used <= {str(place) for place in range(self.size)}:
             msg = f"the model of column {self.key!r} codes other places than those of lists of {self.size}"
             raise CorruptFile(msg, section="model", found=self.size)
         if self.places.n_latent:
