@@ -50,6 +50,8 @@ _RACE_SHARE, _RACE_STEPS = 0.08, 150
 _RACE_MARGIN = 0.995
 _FIRST_UNIFORM = -5.0
 _MOST_HELD_OUT = 32768
+# Rows by which the best weights are chosen.
+_JUDGED = 8192
 # Two processors share the reading of a column; more find other columns and clusters. Each block adds some ten bytes a page.
 _BLOCKS = 2
 
@@ -188,6 +190,7 @@ def _train(
             rounded_from=int(steps * (1 - settings.rounded_share)),
             learning_rate=settings.learning_rate,
             rounding=rounding,
+            held=held[:_JUDGED],
             progress=report,
         )
         return _Trained(nets, encoder, uniform, history)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
+
+from hepbaler.training.keeping import BestWeights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,6 +157,7 @@ def train(
     rounded_from: int,
     learning_rate: float,
     rounding: Rounding,
+    held: Tensor | None = None,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> list[tuple[int, float]]:
     """Train in place; returns (step, bits a row) every 50 steps.
@@ -164,6 +168,9 @@ def train(
         Logit of the histogram's share, shape (n_columns, 1), trained along.
     rounded_from
         Step from which weights and activations are rounded.
+    held
+        Rows that are not trained on: of the weights from `rounded_from` on, each column gets those that code them best, or
+        all columns together where they share an encoder. None leaves the last ones.
     progress
         Called with (steps done, steps in all, bits a row).
     """
@@ -175,6 +182,7 @@ def train(
         lambda step: min(1.0, (step + 1) / warm) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / max(steps, 1)))),
     )
     history: list[tuple[int, float]] = []
+    best = None
     drawn = iter(batches)
     for step in range(steps):
         bits, latent_bits = column_bits(
@@ -186,11 +194,25 @@ def train(
         _clip_by_column(list(nets.parameters()), _LARGEST_GRADIENT)
         optimiser.step()
         schedule.step()
+        if held is not None and step >= rounded_from:
+            if best is None:
+                best = BestWeights(parameters, partial(_judged, nets, encoder, uniform, sheet, held, rounding), steps)
+            best.step()
         if step % 50 == 49 or step == steps - 1:
             history.append((step + 1, float(loss.detach())))
             if progress is not None:
                 progress(step + 1, steps, history[-1][1])
+    if best is not None:
+        best.finish()
     return history
+
+
+def _judged(
+    nets: ColumnNets, encoder: Encoder | None, uniform: Tensor, sheet: Sheet, rows: Tensor, rounding: Rounding
+) -> Tensor:
+    """Bits of each column, or one number for all where they share an encoder."""
+    bits, latent_bits = measure(nets, encoder, uniform, sheet, rows, rounding=rounding)
+    return bits if encoder is None else (bits.sum() + latent_bits).reshape(1)
 
 
 def measure(
