@@ -32,6 +32,8 @@ _COLOURS = {
     "rntuple-quant": "#717581",
     "baler": "#000000",
 }
+_DASHED = ("hepbaler-small", "sz3", "ttree-zstd", "rntuple-zstd", "quantise-pcodec")
+_DOTTED = ("hepbaler-fast", "rntuple-trunc")
 _SHORT = {
     "hepbaler": "hepbaler",
     "hepbaler-fast": "hepbaler, fast",
@@ -66,7 +68,7 @@ def size_against_bound(rows: Sequence[Mapping[str, Any]], file: str, path: Path)
             line = [(b, size / 1e6) for b in bits if (size := points.get(b)) is not None]
             if len(line) < 2:
                 continue
-            mark = "--" if peer in ("sz3", "ttree-zstd", "rntuple-zstd", "quantise-pcodec") else "-"
+            mark = "--" if peer in _DASHED else ":" if peer in _DOTTED else "-"
             width = 2.6 if peer.startswith("hepbaler") else 1.4
             axes.plot(*zip(*line, strict=True), mark, marker="o", color=colour, label=_SHORT[peer], linewidth=width)
         axes.set_xlabel("bound, bits of mantissa")
