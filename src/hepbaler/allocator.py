@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
+from typing import Any
 
-__all__ = ("give_back",)
+__all__ = ("few_arenas", "give_back")
+
+_M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
 def __dir__() -> tuple[str, ...]:
@@ -18,6 +22,21 @@ def give_back() -> None:
     A sample is thousands of small arrays among others that live on. When it is gone, the holes that it leaves are too
     small for a cluster, which then takes as much again.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    trim = _from_libc("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def few_arenas() -> None:
+    """Let threads share as many pools of memory as there are processors, before they begin; elsewhere than with glibc do nothing.
+
+    By itself glibc makes eight a processor, and each keeps what its threads freed: a third of the memory of a long file. It
+    is for the command line only, since it concerns the whole process; ``MALLOC_ARENA_MAX`` goes over it.
+    """
+    option = None if "MALLOC_ARENA_MAX" in os.environ else _from_libc("mallopt")
+    if option is not None:
+        option(_M_ARENA_MAX, os.cpu_count() or 1)
+
+
+def _from_libc(name: str) -> Any:
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

@@ -20,6 +20,7 @@ from typing import NoReturn
 
 import click
 
+from ..allocator import few_arenas
 from ..errors import BoundError, HepbalerError
 from .analyse import analyse
 from .compress import compress
@@ -151,6 +152,7 @@ def _one_line(message: str) -> str:
 
 def run() -> NoReturn:
     """The command as a process of its own: `main`, and the end of the process."""
+    few_arenas()
     code = main()
     if code > 128:
         # Threads may still compute, in torch's code, too. Python would wait for them, or tear down what they stand on.
