@@ -105,3 +105,21 @@ def test_lists_of_many_columns_are_rows_as_before(tmp_path):
     source = write(tmp_path / "jets.root", {"jet": jets})
     hepbaler.compress(source, tmp_path / "jets.hbal", train_steps=100)
     assert not any(isinstance(coder, ElementsCoder) for coder in coders(tmp_path / "jets.hbal").values())
+
+
+def test_counts_of_lists_inside_are_coded_plainly(tmp_path):
+    # Three lists an event, whose lengths tell about each other, and are all that the table of lists holds.
+    rng = np.random.default_rng(3)
+    counts = rng.poisson(np.repeat(rng.integers(1, 40, 20_000), 3))
+    content = np.arange(counts.sum()) % 7
+    inner = ak.unflatten(ak.values_astype(ak.Array(content), np.uint8), counts)
+    source = tmp_path / "lists.root"
+    with uproot.recreate(source) as file:
+        file.mkrntuple("Events", {"x": ak.unflatten(inner, np.full(20_000, 3))})
+    hepbaler.compress(source, tmp_path / "lists.hbal", train_steps=150)
+    with hepbaler.open(tmp_path / "lists.hbal") as archive:
+        columns = {c["column"]: c for c in archive.info()["trees"][0]["columns"]}
+    lengths = columns["x[]@counts"]
+    assert lengths["bytes"] > 24_000
+    assert lengths["coder"] == "plain"
+    hepbaler.verify(tmp_path / "lists.hbal", source)

@@ -82,7 +82,7 @@ def find_elements(prepared: Prepared, table: Table) -> Elements | None:
         size = prepared.constants.get(prepared.schema.same_as.get(table.counts, table.counts), 0)
     else:
         size = 0
-    if len(stored) != 1 or not 2 <= size <= MAX_ELEMENTS:
+    if len(stored) != 1 or stored[0] in prepared.schema.counters or not 2 <= size <= MAX_ELEMENTS:
         return None
     sample = elements_of(prepared.sample[stored[0]], size)
     plain_bits = {name: plain_cost(values) for name, values in sample.items()}

@@ -166,8 +166,7 @@ def _fit(prepared: Prepared, table: Table, links: Links, settings: TrainSettings
     from .training.fit import fit
 
     context = links.context.get(table.index, ())
-    # Whatever is read of a list asks for its counts: they must not ask for columns in their turn.
-    plainly = {*links.indices(table.index), *(other.counts for other in prepared.schema.tables)}
+    plainly = {*links.indices(table.index), *prepared.schema.counters}
     stored = [key for key in table.columns if key in prepared.sample]
     sample = {key: prepared.sample[key] for key in stored if key not in plainly}
     counts = prepared.sample_counts.get(table.index)

@@ -254,3 +254,11 @@ class TreeSchema:
     columns: tuple[Column, ...]
     tables: tuple[Table, ...]
     same_as: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def counters(self) -> frozenset[str]:
+        """Keys of the columns with counts (or tags) by which tables hang on their parents.
+
+        Whatever is read of a list asks for them: no model codes them, so that they ask for nothing in their turn.
+        """
+        return frozenset(table.counts for table in self.tables if table.counts is not None)
