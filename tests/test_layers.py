@@ -98,7 +98,7 @@ MAY_IMPORT = {
     "sight": {"context", "encoding", "features", "lineage", "nearest", "preparing", "table", "training"},
     "linking": {"context", "lineage", "nearest", "preparing", "sight", "table"},
     "presets": set(),
-    "elements": {"coding", "encoding", "features", "modelfile", "preparing", "table", "training"},
+    "elements": {"coding", "encoding", "modelfile", "preparing", "sight", "table", "training"},
     "learning": {
         "bounds",
         "coding",

@@ -114,14 +114,12 @@ for name, top in tops.items():
     if shift is None:
         print(f"{name:8} no shift, since {'; '.join(top.masses.after.refused) or top.masses.shift_refused}")
     else:
-        print(
-            f"{name:8} shift {shift.mass:+.3f} +- {shift.mass_error:.3f} GeV, "
-            f"of the width {shift.width:+.3f} +- {shift.width_error:.3f} GeV"
-        )
-        print(
-            f"{'':8}  {'all free' if shift.rest_held else 'rest held'} {shift.other.mass:+.3f} +- {shift.other.mass_error:.3f} GeV, "
-            f"of the width {shift.other.width:+.3f} +- {shift.other.width_error:.3f} GeV; do they agree: p = {shift.agreement:.2g}"
-        )
+        print(f"{name:8} do both ways agree: p = {shift.agreement:.2g}")
+        for way, one in shift.ways.items():
+            print(
+                f"{'':8} {way}: {one.mass:+.3f} +- {one.mass_error:.3f} GeV, "
+                f"of the width {one.width:+.3f} +- {one.width_error:.3f} GeV"
+            )
     if peak is not None:
         print(f"{'':8} masses in the peak are off by {peak.bias:+.3f} GeV on average, {peak.rms:.3f} GeV RMS")
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from .coding.elements import MAX_ELEMENTS, ElementsCoder, elements_of
 from .encoding import value_functions
-from .features.ranks import fit_ranks
 from .modelfile import TrainedTable
 from .preparing import Prepared, plain_cost
+from .sight import promise_of
 from .table import Table
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 __all__ = ("Elements", "find_elements", "fit_elements")
 
 IntArray = NDArray[np.int64]
-
-# Lists of the sample from which relations are judged, and bins of a place: as for whole tables.
-_LISTS, _BINS = 6_000, 64
 
 
 def __dir__() -> tuple[str, ...]:
@@ -60,17 +57,7 @@ class Elements:
 
     def promise(self) -> float:
         """About how many bytes the places tell about each other."""
-        from .training.structure import cross_information
-
-        parts = {name: values[:_LISTS] for name, values in self.sample.items()}
-        varying = {name: values for name, values in parts.items() if values.size and values.min() < values.max()}
-        if len(varying) < 2:
-            return 0.0
-        ranks = [fit_ranks(values, max_bins=_BINS).ranks(values) for values in varying.values()]
-        told = cross_information(ranks, ranks)
-        np.fill_diagonal(told, 0.0)
-        most = np.minimum(told.max(axis=1), [self.plain_bits[name] for name in varying])
-        return float(most.sum()) * self.n_lists / 8
+        return promise_of(self.sample, self.plain_bits, self.n_lists)
 
 
 def find_elements(prepared: Prepared, table: Table) -> Elements | None:

@@ -116,11 +116,13 @@ def _learn(
     order = sorted(range(len(tables)), key=lambda i: -settings[i].steps * columns[i])
 
     def fit_one(i: int) -> TrainedTable | None:
-        table = tables[i]
-        if table.index not in lists:
-            return _fit(prepared, table, links, settings[i], steps)
-        found = fit_elements(prepared, lists[table.index], settings[i], partial(steps.tell, table.index))
-        steps.tell(table.index, settings[i].steps)
+        tell = partial(steps.tell, tables[i].index)
+        elements = lists.get(tables[i].index)
+        if elements is not None:
+            found = fit_elements(prepared, elements, settings[i], tell)
+        else:
+            found = _fit(prepared, tables[i], links, settings[i], tell)
+        tell(settings[i].steps)
         return found
 
     executor = ThreadPoolExecutor(workers)
@@ -162,7 +164,13 @@ class _Steps:
         self._progress(sum(self._done.values()), self._total)
 
 
-def _fit(prepared: Prepared, table: Table, links: Links, settings: TrainSettings, steps: _Steps) -> TrainedTable | None:
+def _fit(
+    prepared: Prepared,
+    table: Table,
+    links: Links,
+    settings: TrainSettings,
+    progress: Callable[[int, int, float], None],
+) -> TrainedTable | None:
     from .training.fit import fit
 
     context = links.context.get(table.index, ())
@@ -196,9 +204,8 @@ def _fit(prepared: Prepared, table: Table, links: Links, settings: TrainSettings
             context,
             lineage,
         ),
-        progress=partial(steps.tell, table.index),
+        progress=progress,
     )
-    steps.tell(table.index, settings.steps)
     if result.coder is None:
         return None
     context = tuple(one for one in context if one.name in result.coder.inputs)

@@ -19,7 +19,7 @@ from .nearest import Nearest, direction_of, nearest_places
 from .preparing import Prepared
 from .table import Table
 
-__all__ = ("Sight", "Way", "sample_context", "sample_places")
+__all__ = ("Sight", "Way", "promise_of", "sample_context", "sample_places")
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -92,8 +92,8 @@ class Sight:
 
     def promise(self) -> float:
         """About how many bytes the columns of the table tell about each other."""
-        told = np.minimum(self._inside.max(axis=1, initial=0.0), [self._prepared.plain_bits[key] for key in self._own])
-        return float(told.sum()) * self._prepared.rows[self._table.index] / 8
+        plain_bits = [self._prepared.plain_bits[key] for key in self._own]
+        return _promised_bytes(self._inside, plain_bits, self._prepared.rows[self._table.index])
 
     def ways(self) -> list[Way]:
         """The ways that this table may look and that seem to save something."""
@@ -273,6 +273,23 @@ class Sight:
         if not own or not others:
             return np.zeros((len(own), len(others)))
         return cross_information([self._ranks[key] for key in own], others)
+
+
+def promise_of(sample: Mapping[str, IntArray], plain_bits: Mapping[str, float], n_rows: int) -> float:
+    """About how many bytes some columns of `n_rows` rows tell about each other, judged from the first rows of a sample."""
+    from .training.structure import cross_information
+
+    ranks = {key: _ranks(part) for key, values in sample.items() if _varies(part := values[:_ROWS])}
+    if len(ranks) < 2:
+        return 0.0
+    told = cross_information(list(ranks.values()), list(ranks.values()))
+    np.fill_diagonal(told, 0.0)
+    return _promised_bytes(told, [plain_bits[key] for key in ranks], n_rows)
+
+
+def _promised_bytes(told: FloatArray, plain_bits: Sequence[float], n_rows: int) -> float:
+    """What columns tell about each other, shape (n_columns, n_columns), each no more than its own bits."""
+    return float(np.minimum(told.max(axis=1, initial=0.0), plain_bits).sum()) * n_rows / 8
 
 
 def _part(prepared: Prepared, table: Table) -> Prepared:

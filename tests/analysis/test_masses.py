@@ -63,7 +63,8 @@ def test_a_peak_widened_by_a_known_per_mille_gives_it_back(model):
     assert abs(shift.held.mass) < 3 * shift.held.mass_error
     # Nothing but the width changed, so that the better known of the two is quoted.
     assert shift.rest_held
-    assert (shift.quoted, shift.other, shift.width) == (shift.held, shift.free, shift.held.width)
+    assert (shift.quoted, shift.width) == (shift.held, shift.held.width)
+    assert shift.ways == {"shift": shift.held, "all free": shift.free}
 
 
 def test_where_the_background_changed_too_the_free_fits_are_quoted():
@@ -77,7 +78,8 @@ def test_where_the_background_changed_too_the_free_fits_are_quoted():
     shift = compare_masses(before, after, settings, replicas=25).shift
     assert shift.agreement < 0.01
     assert not shift.rest_held
-    assert (shift.quoted, shift.other) == (shift.free, shift.held)
+    assert shift.quoted == shift.free
+    assert shift.ways == {"shift": shift.free, "rest held": shift.held}
     told = shift.to_dict()
     assert (told["mass"], told["rest_held"], told["held"]["mass"]) == (shift.free.mass, False, shift.held.mass)
 

@@ -102,9 +102,10 @@ class Shift:
         return self.held if self.rest_held else self.free
 
     @property
-    def other(self) -> Difference:
-        """The one that is not quoted."""
-        return self.free if self.rest_held else self.held
+    def ways(self) -> dict[str, Difference]:
+        """Both by the names that they have in tables and figures, the one to quote first."""
+        other = {"all free": self.free} if self.rest_held else {"rest held": self.held}
+        return {"shift": self.quoted, **other}
 
     @property
     def mass(self) -> float:

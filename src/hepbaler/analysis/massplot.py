@@ -100,8 +100,7 @@ def _words(result: MassComparison) -> list[str]:
             f"  {quality}",
         ]
     if result.shift is not None:
-        shift = result.shift
-        for name, one in (("shift", shift.quoted), ("all free" if shift.rest_held else "rest held", shift.other)):
+        for name, one in result.shift.ways.items():
             words += [
                 f"{name}: {one.mass:+.4f} $\\pm$ {one.mass_error:.4f} GeV",
                 f"  of width {one.width:+.4f} $\\pm$ {one.width_error:.4f} GeV",

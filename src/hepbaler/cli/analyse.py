@@ -159,7 +159,7 @@ def _print(report: TopMassReport, output: str | None) -> None:
     if shift is not None:
         rows += [
             (name, "", f"{one.mass:+.4f} ± {one.mass_error:.4f}", f"{one.width:+.4f} ± {one.width_error:.4f}", "", "")
-            for name, one in (("shift", shift.quoted), ("all free" if shift.rest_held else "rest held", shift.other))
+            for name, one in shift.ways.items()
         ]
     title = f"{report.label.removesuffix(' [GeV]')}, {settings.model}, {settings.low:g} to {settings.high:g} GeV in {settings.n_bins} bins"
     print_table(title, ("", "entries", "mass [GeV]", "width [GeV]", "chi2/ndf", "p"), rows)

@@ -56,7 +56,9 @@ class BestWeights:
     def step(self) -> None:
         """To be called after each step."""
         self._seen += 1
-        torch._foreach_lerp_(self._mean, self._copy(), 1.0 / min(self._seen, self._horizon))
+        share = 1.0 / min(self._seen, self._horizon)
+        for mean, weight in zip(self._mean, self._weights, strict=True):
+            mean.lerp_(weight, share)
         if self._seen % self._every == 0:
             self._offer()
 
@@ -77,8 +79,10 @@ class BestWeights:
             for weight, value in zip(self._weights, candidate, strict=True):
                 weight.copy_(value)
             bits = self._judge()
-            better = torch.ones_like(bits, dtype=torch.bool) if self._bits is None else bits < self._bits
-            self._bits = bits if self._bits is None else torch.minimum(bits, self._bits)
+            if self._bits is None:
+                self._bits = torch.full_like(bits, torch.inf)
+            better = bits < self._bits
+            self._bits = torch.where(better, bits, self._bits)
             for best, value in zip(self._best, candidate, strict=True):
                 chosen = better.to(value.device).reshape(-1, *[1] * (value.dim() - 1))
                 best.copy_(torch.where(chosen, value, best))

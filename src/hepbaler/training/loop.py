@@ -182,7 +182,7 @@ def train(
         lambda step: min(1.0, (step + 1) / warm) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / max(steps, 1)))),
     )
     history: list[tuple[int, float]] = []
-    best = None
+    best: BestWeights | None = None
     drawn = iter(batches)
     for step in range(steps):
         bits, latent_bits = column_bits(
@@ -194,9 +194,9 @@ def train(
         _clip_by_column(list(nets.parameters()), _LARGEST_GRADIENT)
         optimiser.step()
         schedule.step()
-        if held is not None and step >= rounded_from:
-            if best is None:
-                best = BestWeights(parameters, partial(_judged, nets, encoder, uniform, sheet, held, rounding), steps)
+        if held is not None and step == rounded_from:
+            best = BestWeights(parameters, partial(_judged, nets, encoder, uniform, sheet, held, rounding), steps)
+        if best is not None:
             best.step()
         if step % 50 == 49 or step == steps - 1:
             history.append((step + 1, float(loss.detach())))
